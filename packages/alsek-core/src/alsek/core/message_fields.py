@@ -115,27 +115,29 @@ def check_fields(message: Message) -> None:
 
 def are_limits(value: Any) -> bool:
     """Return True if :func:`check_fields` has nothing to say of these limits of a message, which are not None."""
-    if type(value) is not str or _UNESCAPED.search(value):
-        return False
     try:
-        limits_of_text(value)
-    except ValueError:
+        _read_keys(value, limits_of_text)
+    except (TypeError, ValueError):
         return False
     return True
 
 
 def _check_keys(message: Message, name: str, value: Any, reader: Callable[[str], Any]) -> None:
     try:
-        if not isinstance(value, str):
-            raise TypeError(f"it is a {type(value).__name__}")
-        if _UNESCAPED.search(value):
-            raise ValueError("it has a character that is escaped in keys")
-        reader(value)
+        _read_keys(value, reader)
     except (TypeError, ValueError) as error:
         raise ValidationError(
             f"{name}={shown(value)} of {message.summary}: must be None, or the text that a task's generate() makes: "
             f"{error}"
         ) from error
+
+
+def _read_keys(value: Any, reader: Callable[[str], Any]) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"it is a {type(value).__name__}")
+    if _UNESCAPED.search(value):
+        raise ValueError("it has a character that is escaped in keys")
+    reader(value)
 
 
 def check_changed(message: Message) -> None:

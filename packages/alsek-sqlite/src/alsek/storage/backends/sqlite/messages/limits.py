@@ -108,10 +108,9 @@ def free_places(tx: Transaction, limit: Limit) -> tuple[int, int]:
 
     There are none if it is not known, if it has other numbers, or if messages wait for it.
     """
-    row = tx.execute(_FIND, (tx.ns, limit.id)).fetchone()
-    if row is None:
+    known = _found(tx, limit)
+    if known is None:
         return 0, 0
-    known = Known._make(row)
     same = known.amount == limit.amount and known.per == limit.per
     return known.id, known.room if same and not known.waiting else 0
 
@@ -122,11 +121,17 @@ def admit(tx: Transaction, limit: int, messages: Iterable[tuple[int, str]]) -> N
 
 
 def _known(tx: Transaction, limit: Limit) -> Known:
-    row = tx.execute(_FIND, (tx.ns, limit.id)).fetchone()
-    if row is None:
+    known = _found(tx, limit)
+    if known is None:
         tx.execute(_MAKE, (tx.ns, limit.id, limit.amount, limit.per))
-        row = tx.execute(_FIND, (tx.ns, limit.id)).fetchone()
-    return Known._make(row)
+        known = _found(tx, limit)
+        assert known is not None
+    return known
+
+
+def _found(tx: Transaction, limit: Limit) -> Known | None:
+    row = tx.execute(_FIND, (tx.ns, limit.id)).fetchone()
+    return None if row is None else Known._make(row)
 
 
 def pruned(tx: Transaction, known: Known) -> Known:

@@ -39,12 +39,12 @@ def each_store(choice: str) -> Iterator[str]:
 
 
 @contextmanager
-def running_pool(kind: str = "thread-pool") -> Iterator[ModuleType]:
+def running_pool(kind: str = "thread-pool", *options: str) -> Iterator[ModuleType]:
     """Run a pool of one group beside, and yield the tasks."""
     import bench_tasks
 
     command = [str(Path(sysconfig.get_path("scripts")) / "alsek"), kind, "bench_tasks"]
-    worker = subprocess.Popen([*command, "--n_processes=1", "--log_level=ERROR"], cwd=HERE)
+    worker = subprocess.Popen([*command, "--n_processes=1", "--log_level=ERROR", *options], cwd=HERE)
     try:
         yield bench_tasks
     finally:

@@ -11,16 +11,11 @@ ratio to that without partitions.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
-import signal
 import statistics
-import subprocess
 import sys
-import sysconfig
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import ModuleType
 
@@ -28,7 +23,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 from cluster_servers import cluster  # noqa: E402
-from idle_pool import percentiles  # noqa: E402
+from idle_pool import percentiles, running_pool  # noqa: E402
 from servers import redis_server  # noqa: E402
 
 #: The first is what the others are compared with: one partition is none.
@@ -68,24 +63,11 @@ def _compare(title: str, url: str, messages: int) -> None:
         print(f"{title:14} {n:3} partitions: {percentiles(times)}, {ratio:.2f} of that without", flush=True)
 
 
-@contextmanager
-def _pool(url: str, partitions: int) -> Iterator[ModuleType]:
-    """Run a pool on a namespace of its own, and yield its tasks."""
+def _pool(url: str, partitions: int) -> AbstractContextManager[ModuleType]:
+    """A pool on a namespace of its own, with its tasks."""
     os.environ["ALSEK_BENCH_STORE"], os.environ["ALSEK_BENCH_PARTITIONS"] = url, str(partitions)
-    spec = importlib.util.spec_from_file_location("bench_tasks", HERE / "bench_tasks.py")
-    assert spec is not None
-    assert spec.loader is not None
-    tasks = importlib.util.module_from_spec(spec)
-    sys.modules["bench_tasks"] = tasks
-    spec.loader.exec_module(tasks)
-    command = [str(Path(sysconfig.get_path("scripts")) / "alsek"), "thread-pool", "bench_tasks"]
-    worker = subprocess.Popen([*command, "--n_processes=1", "--log_level=ERROR"], cwd=HERE)
-    try:
-        yield tasks
-    finally:
-        worker.send_signal(signal.SIGTERM)
-        worker.wait(timeout=60)
-        tasks.backend.close()
+    sys.modules.pop("bench_tasks", None)
+    return running_pool()
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ from process_tree import cpu_seconds  # noqa: E402
 from servers import redis_process  # noqa: E402
 
 from alsek.core.message import Message  # noqa: E402
-from alsek.storage.backends.records import Succeeded, Worker  # noqa: E402
+from alsek.storage.backends.records import Submission, Succeeded, Worker  # noqa: E402
+from alsek.storage.backends.redis import RedisBackend  # noqa: E402
 
 #: A worker's own CPU for a step and for a message in it, with its task, in seconds (docs/performance.md).
 WORKER_STEP_S, WORKER_MESSAGE_S = 50e-6, 22e-6
@@ -105,8 +106,6 @@ def main() -> None:
 
 def _measure() -> Costs:
     with redis_process() as server:
-        from alsek.storage.backends.redis import RedisBackend
-
         backend = RedisBackend(server.url)
         ports = backend.messages
         worker = Worker("0" * 32, "thread", None, 600_000, 0)
@@ -114,7 +113,7 @@ def _measure() -> Costs:
         serials = iter(range(10**9))
         seq = 0
 
-        def submission() -> object:
+        def submission() -> Submission:
             return Message("noop", uuid=f"m{next(serials)}", named=False).submission(backend.serializer)
 
         def spent(repeats: int, claim: int) -> tuple[float, float]:

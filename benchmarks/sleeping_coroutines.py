@@ -8,17 +8,14 @@ time from the first task's start to the last one's end, and from the command to 
 
 from __future__ import annotations
 
-import signal
-import subprocess
 import sys
-import sysconfig
 import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from idle_pool import each_store, parser_of  # noqa: E402
+from idle_pool import each_store, parser_of, running_pool  # noqa: E402
 
 MESSAGES = 1_000
 
@@ -39,16 +36,9 @@ def _measure(at_once: int) -> tuple[float, float]:
     import bench_tasks
 
     messages = bench_tasks.dream.generate_many((1.0,) for _ in range(MESSAGES))
-    command = [str(Path(sysconfig.get_path("scripts")) / "alsek"), "thread-pool", "bench_tasks"]
     began = time.monotonic()
-    worker = subprocess.Popen(
-        [*command, "--n_processes=1", f"--n_coroutines={at_once}", "--log_level=ERROR"], cwd=HERE
-    )
-    try:
+    with running_pool("thread-pool", f"--n_coroutines={at_once}"):
         spans = [bench_tasks.results.get(message, timeout=120_000) for message in messages]
-    finally:
-        worker.send_signal(signal.SIGTERM)
-        worker.wait(timeout=60)
     last = max(end for _, end in spans)
     return last - min(start for start, _ in spans), last - began
 

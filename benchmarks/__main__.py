@@ -45,14 +45,16 @@ def main() -> None:
     machine, scores = Machine.now(), Scores()
     if options.onto:
         scores.load(options.onto)
-    if options.after:
-        scores.runs.pop()
     earlier, only = len(scores.runs), f" of {', '.join(options.cases)}" if options.cases else ""
+    begun = f"begun {machine.began} at load {machine.loads[0]:.1f}"
+    if options.after:
+        begun = f"after {options.after}, {begun}"
     programs = _install(chosen, scores)
 
     def save(done: str) -> None:
         # After each case: an end half-way loses little.
-        scores.runs[earlier:] = [f"{done} of {options.rounds} rounds, {sizes.messages:,} messages{only}"]
+        told = f"{done} of {options.rounds} rounds, {sizes.messages:,} messages{only}, {begun}"
+        scores.runs[earlier:] = [told]
         report.write(options.output, scores, CONTESTANTS, CASES, machine, "; then ".join(scores.runs))
         scores.save(options.output.with_suffix(".json"))
 

@@ -62,14 +62,14 @@ def _about(machine: Machine) -> list[str]:
     lines = [
         f"- **Machine**: {machine.processor}, {machine.cores} cores, {machine.memory_gib:.0f} GiB; {machine.system}; "
         f"Python {machine.python}; Redis {machine.redis} without persistence; loopback. {machine.began}.",
-        f"- **Load average** before, and after each round (the benchmark's own load is in all but the first): {loads}. "
-        f"Time stolen by other guests of the host: {machine.steal:.1f} %.",
+        "- **Load average** before the last run, and after each of its rounds (the benchmark's own load is in all but "
+        f"the first): {loads}. Time stolen by other guests of the host: {machine.steal:.1f} %.",
         f"- **Alsek** {version('alsek-core')}, redis-py {version('redis')}, {platform.python_implementation()}.",
     ]
     if machine.busy_before:
         lines.append(
-            "- **Taken on a busy machine**: others were at work when this began. Take the ratios, and those with "
-            "caution."
+            "- **Taken on a busy machine**: others were at work when the last run began. Take the ratios, and those "
+            "with caution."
         )
     return [*lines, ""]
 

@@ -210,6 +210,13 @@ class Model:
         self.admit(submission, request, behind=holder.has_begun)
         return ACCEPTED if replaced is None else Added(True, replaced.uuid)
 
+    def after(self, answer: Added) -> Added:
+        """An answer as it is after the call: a later submission of that may have replaced the message."""
+        if answer.accepted:
+            return answer
+        message = self.messages.get(answer.existing)
+        return answer._replace(state="finished" if message is None else self._shown(message))
+
     def _shown(self, message: ModelMessage) -> MessageState:
         assert message.state != "none"
         return message.state

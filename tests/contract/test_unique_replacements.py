@@ -152,6 +152,18 @@ def test_several_replacements_in_one_call(messages: MessagePort) -> None:
         assert stored.payload == b"c"
 
 
+def test_a_refusal_tells_of_the_state_after_the_call(messages: MessagePort) -> None:
+    """Whether the holder is replaced before or behind the submission that it refuses."""
+    submit(messages, "a", REPLACE)
+    replacement = a_message("c", unique=REPLACE, delay=5_000)
+    refused = Added(False, "a", "delayed")
+    batch = [a_message("b", unique=KEY), a_message("a"), replacement]
+    assert messages.add(batch, a_request()) == [refused, refused, Added(True, "a")]
+    replacement = a_message("d", unique=REPLACE)
+    refused = Added(False, "a", "ready")
+    assert messages.add([replacement, a_message("b", unique=KEY)], a_request()) == [Added(True, "a"), refused]
+
+
 def test_the_uuid_of_a_replacement_is_new(messages: MessagePort) -> None:
     """Nothing is stored under it, so another message may have it."""
     submit(messages, "a", REPLACE)

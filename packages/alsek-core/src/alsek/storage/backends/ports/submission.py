@@ -61,7 +61,7 @@ class SubmissionPort(ABC):
 
         Returns:
             The answer to each submission: :data:`~alsek.storage.backends.records.ACCEPTED`, or the message because of
-            which it was refused, and its state now. Of two submissions with one uuid in one call, the second is
-            refused, with the state in which the first is stored. A repeated call accepts what the first call accepted;
-            the state in a refusal is that of the repetition.
+            which it was refused, and its state after this step. Of two submissions with one uuid in one call, the
+            second is refused, with the state in which the first is stored. A repeated call accepts what the first call
+            accepted; the state in a refusal is that of the repetition.
         """

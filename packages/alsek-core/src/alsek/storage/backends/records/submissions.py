@@ -61,9 +61,9 @@ class Added(NamedTuple):
         existing: The uuid of the message because of which the submission was refused: its own if its uuid is not new,
             another one if that holds its unique key. If it was accepted: the uuid of the message that it has replaced,
             and under which it is stored; else empty.
-        state: The state of the message because of which it was refused; if a later submission of the same call has
-            replaced that, before or after. It may be ``"finished"``: then the message is no longer stored. None if the
-            submission was accepted, or if the store can't read that message's record.
+        state: The state of the message because of which it was refused, after the step that has refused it: a later
+            submission of the same call may have replaced that message. It may be ``"finished"``: then the message is
+            no longer stored. None if the submission was accepted, or if the store can't read that message's record.
     """
 
     accepted: bool

@@ -95,7 +95,14 @@ class MemoryMessages(MessagePort):
     def _add(self, batch: Sequence[Submission], request: str) -> list[Added]:
         answers = [add_one(self.table, each, request) for each in batch]
         self.wake()
-        return answers
+        return [self._with_state_now(answer) for answer in answers]
+
+    def _with_state_now(self, answer: Added) -> Added:
+        """Return an answer as it is after the whole batch, which may have replaced the message that it names."""
+        if answer.accepted:
+            return answer
+        existing = self.table.messages.get(answer.existing)
+        return answer._replace(state="finished" if existing is None else existing.state)
 
     def register(self, worker: Worker, facts: WorkerFacts | None = None) -> None:
         with self._lock:

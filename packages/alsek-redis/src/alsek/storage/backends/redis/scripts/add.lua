@@ -2,34 +2,29 @@
 -- A uuid is new if no message of it is stored in any queue and none finished within the window. A submission that was
 -- accepted under the same request before is accepted again, and nothing is written.
 -- ARGV[2] request; from ARGV[3] on 9 a submission, each with another uuid
--- Returns: for each 1 if it was accepted, else the state of the existing message: 'delayed', 'ready', 'claimed',
+-- Returns: for each 1 if it was accepted, else the state that the existing message has then: 'delayed', 'ready', 'claimed',
 --   'finished' (it is no longer stored), or 0 if its record can't be read; {1, uuid} if it has taken the place of that
 --   message; {0, uuid, state} if that message holds its unique key
 -- Needs: effects first_due header known_uuids submissions
 -- Rarely: end_message lookup
--- With keys: binding
 local starts, uuids = {}, {}
 for i = 3, #ARGV, 9 do starts[#starts + 1], uuids[#uuids + 1] = i, ARGV[i] end
 for _, i in ipairs(starts) do
   if ARGV[i + 5] ~= '0' or ARGV[i + 8] ~= '' then read_first_due() break end
 end
 local known, removed = requests_of(uuids)
-local states = {}
-for n, uuid in ipairs(uuids) do
-  if known[uuid] and known[uuid] ~= ARGV[2] and not removed[uuid] then
+local answers = submit(starts, ARGV[2], known, removed)
+apply_effects()
+for n, answer in ipairs(answers) do
+  local holder = type(answer) == 'table' and answer[1] == 0 and answer[2]
+  if answer == 0 or holder then
+    local uuid = holder or uuids[n]
     local record = call('HGET', MESSAGES, uuid)
     -- Without the delayed messages nothing tells in which state it is.
     local h = record and type(try('ZCARD', DELAYED)) == 'number' and parse(record)
-    states[n] = h and rarely().state_of(uuid, h) or (record and 0 or 'finished')
+    local state = h and rarely().state_of(uuid, h) or (record and 0 or 'finished')
+    if holder then answer[3] = state else answers[n] = state end
   end
-end
-local answers = submit(starts, ARGV[2], known, removed)
-for n, state in pairs(states) do
-  if answers[n] == 0 then answers[n] = state end
-end
-apply_effects()
-for _, answer in pairs(answers) do
-  if type(answer) == 'table' and answer[1] == 0 then answer[3] = rarely().with_keys().state_now(answer[2]) end
 end
 if unplaced[1] then
   for _, new in ipairs(unplaced) do

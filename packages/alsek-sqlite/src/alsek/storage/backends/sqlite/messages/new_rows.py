@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from alsek.defaults import DEDUP_WINDOW
@@ -142,6 +143,14 @@ def answer(tx: Transaction, uuid: str, request: str) -> Added:
     """Return the answer to a submission whose uuid is not new."""
     known, state = _present(tx, uuid)
     return ACCEPTED if request and known == request else Added(False, uuid, state or "finished")
+
+
+def with_states_now(tx: Transaction, answers: Sequence[Added]) -> list[Added]:
+    """Return answers with the states that messages have now because of which submissions were refused."""
+    return [
+        each if each.accepted else each._replace(state=_present(tx, each.existing)[1] or "finished")
+        for each in answers
+    ]
 
 
 def is_new(tx: Transaction, uuid: str, request: str, *, anew: bool) -> bool:

@@ -53,7 +53,8 @@ from alsek.storage.backends.sqlite.messages import (
     worker_facts,
 )
 from alsek.storage.backends.sqlite.messages.becoming_ready import give_back_all
-from alsek.storage.backends.sqlite.messages.follow_ups import write
+from alsek.storage.backends.sqlite.messages.follow_ups import finish, write
+from alsek.storage.backends.sqlite.messages.new_rows import with_states_now
 from alsek.storage.backends.sqlite.messages.outcomes import accept, take_reports
 from alsek.storage.backends.sqlite.messages.steps import StepRunner
 from alsek.storage.backends.sqlite.messages.submissions import add
@@ -76,9 +77,18 @@ class SQLiteMessages(MessagePort):
     def add(self, submissions: Sequence[Submission], request: str) -> list[Added]:
         if len(submissions) == 1:
             return write(self._database, lambda tx: add(tx, submissions, request))
-        return add_in_batches(
-            submissions, lambda batch: write(self._database, lambda tx: add(tx, batch, request))
-        )
+        return add_in_batches(submissions, lambda batch: self._add(batch, request))
+
+    def _add(self, batch: Sequence[Submission], request: str) -> list[Added]:
+        bound = any(each.unique or each.limits for each in batch)
+
+        def work(tx: Transaction) -> list[Added]:
+            answers = add(tx, batch, request)
+            finish(tx)
+            # Nothing else in a batch changes the state of a message that was there before.
+            return with_states_now(tx, answers) if bound else answers
+
+        return self._database.write(work)
 
     def register(self, worker: Worker, facts: WorkerFacts | None = None) -> None:
         self._database.write(lambda tx: leases.register(tx, worker, facts))

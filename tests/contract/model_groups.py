@@ -15,6 +15,7 @@ from alsek.storage.backends.records import (
     GroupSubmission,
     MemberEnd,
     SetAside,
+    Submission,
     Succeeded,
 )
 
@@ -92,33 +93,33 @@ class ModelGroups:
                     self._goes_on(end)
                 else:
                     skipped.append(outcome.callback.uuid)
+        members: list[Submission] = []
         for outcome, end in ended:
             if isinstance(outcome, Succeeded) and outcome.groups:
                 if self.create(outcome.groups[0], ""):
                     self._goes_on(end)
-                    skipped += self._fill(outcome)
+                    members += self._nest(outcome, skipped)
                 else:
                     skipped.append(outcome.groups[0].id)
+        left_out = [member for member in members if not self.model.add(member, "").accepted]
+        for member in left_out:
+            self.note(member.group, member.uuid, "revoked")
         self.settle()
-        return skipped
+        return skipped + [member.uuid for member in left_out]
 
     def _goes_on(self, end: End | None) -> None:
         if end is not None:
             self._ends.remove(end)
 
-    def _fill(self, outcome: Succeeded) -> list[str]:
-        left_out = []
+    def _nest(self, outcome: Succeeded, skipped: list[str]) -> list[Submission]:
+        """The members that are to be added, when the groups in the first one were created."""
+        refused = set()
         for group in outcome.groups[1:]:
             if not self.create(group, ""):
-                left_out.append(group.id)
+                refused.add(group.id)
+                skipped.append(group.id)
                 self.note(group.parent, group.id, "revoked")
-        refused = set(left_out)
-        for member in outcome.members:
-            in_refused = member.group is not None and member.group.group in refused
-            if not in_refused and not self.model.add(member, "").accepted:
-                left_out.append(member.uuid)
-                self.note(member.group, member.uuid, "revoked")
-        return left_out
+        return [each for each in outcome.members if each.group is None or each.group.group not in refused]
 
     def settle(self) -> None:
         """Count what has ended, and do what follows."""

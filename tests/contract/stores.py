@@ -130,6 +130,12 @@ class InMemory(Store):
         messages: Any = (backend or self.backend).messages
         messages.table.messages[uuid].version = 99
 
+    @staticmethod
+    def is_tracked(uuid: str, backend: Backend) -> bool:
+        """Whether a stored message writes statuses: no port tells."""
+        messages: Any = backend.messages
+        return bool(messages.table.messages[uuid].submission.status_ttl)
+
 
 @cache
 def _empty_sqlite_file() -> bytes:

@@ -258,3 +258,13 @@ def test_a_named_message_takes_its_note_away(backend: Backend, actor: Actors) ->
     worker.step(died(one, unreachable=("c",)), limit=0)
     worker.step(succeeded(two, callback=a_message("c", named=True)), limit=0)
     assert backend.results.failed_parents(["c"]) == [None]
+
+
+@every_failure
+def test_a_callback_that_is_submitted_has_no_note(backend: Backend, actor: Actors, failure: Failure) -> None:
+    """A failure that submits the very callback of which it notes that it won't be submitted leaves no such note."""
+    add(backend, "a")
+    callback = a_message("c", queue="r", named=True)
+    failure(actor("q"), backend, callback=callback, unreachable=("b", "c"))
+    assert backend.results.failed_parents(["b", "c"]) == ["a", None]
+    assert state_of(backend, "c", "r") == "ready"

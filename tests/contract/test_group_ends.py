@@ -322,6 +322,21 @@ def test_groups_fail_in_the_order_of_the_ends(backend: Backend, actor: Actors) -
     assert (found.failed, found.failure) == (2, GroupMember(1, "b", "failed", b"first"))
 
 
+def test_groups_join_and_fail_in_the_order_of_the_ends(backend: Backend, actor: Actors) -> None:
+    """A callback that is submitted takes the note of an earlier failure away, and a later failure notes it again."""
+    worker = actor()
+    for name in "gh":
+        callback = a_message(f"callback of {name}", joins=name, named=True)
+        create(backend, a_group(name, 1)._replace(callback=callback))
+        create(backend, a_group(f"f{name}", 1, unreachable=(callback.uuid,)))
+    add(backend, a_member("g-0", "g", 0), a_member("fg-0", "fg", 0))
+    add(backend, a_member("fh-0", "fh", 0), a_member("h-0", "h", 0))
+    joins, fails, other_fails, other_joins = worker.claim()
+    worker.step(succeeded(joins), died(fails), died(other_fails), succeeded(other_joins), limit=0)
+    noted = backend.results.failed_parents(["callback of g", "callback of h"])
+    assert noted == ["fg-0", None]
+
+
 def test_a_number_that_the_group_does_not_have_is_no_place(backend: Backend, actor: Actors) -> None:
     """The end of a message with such a number neither counts nor joins the group."""
     worker = actor()

@@ -100,6 +100,18 @@ def test_a_member_that_follows_and_is_refused_was_revoked(backend: Backend, acto
     assert ends(backend, "g") == [GroupMember(0, "b", "revoked")]
 
 
+def test_the_uuid_of_a_member_that_has_replaced_another_message_is_new(
+    backend: Backend, actor: Actors
+) -> None:
+    """Nothing is stored under it, so the next member may have it."""
+    worker = actor()
+    add(backend, "a", a_message("holder", unique=KEY, delay=1_000))
+    members = (a_member("b", "g", 0, unique=REPLACES), a_member("b", "g", 1))
+    step = worker.step(succeeded(worker.claim_one(), groups=(a_group("g", 2),), members=members))
+    places = {claim.uuid: claim.group for claim in step.claimed}
+    assert (step.skipped, places) == ([], {"holder": GroupPlace("g", 0), "b": GroupPlace("g", 1)})
+
+
 def test_members_that_wait_can_end(backend: Backend, actor: Actors) -> None:
     """A member that waits for a limit and is removed, or failed by hand, has ended."""
     fill(backend, a_group("g", 3, "callback", stop=False))

@@ -313,6 +313,34 @@ def test_a_nested_group_that_exists_counts_as_revoked(backend: Backend, actor: A
     assert state_of(backend, "c") is None
 
 
+def test_the_uuid_of_a_member_is_not_new_to_callbacks(backend: Backend, actor: Actors) -> None:
+    """A callback that is submitted in the step of a member with its uuid is left out."""
+    worker = actor()
+    add(backend, "a")
+    groups = (a_group("g", 2, "b"), a_group("h", 0, "b", parent=("g", 0)))
+    worker.step(succeeded(worker.claim_one(), groups=groups, members=(a_member("b", "g", 1),)), limit=0)
+    assert ends(backend, "g") == [GroupMember(0, "h", "group")]
+    assert backend.messages.count("q") == 1
+    claim = worker.claim_one()
+    assert (claim.uuid, claim.group, claim.joins) == ("b", GroupPlace("g", 1), "")
+
+
+def test_groups_that_follow_join_in_the_order_of_the_ends(backend: Backend, actor: Actors) -> None:
+    """In one step: those whose members have ended, those that are empty, those whose members were left out."""
+    worker = actor("q")
+    add(backend, "a", "b", a_message("taken", queue="elsewhere"))
+    create(backend, a_group("g", 1, "of g"))
+    add(backend, a_member("c", "g", 0))
+    one, two, three = worker.claim()
+    left_out = a_group("left out", 1, "of left out", stop=False)
+    step = worker.step(
+        succeeded(one, groups=(left_out,), members=(a_member("taken", "left out", 0),)),
+        succeeded(two, groups=(a_group("empty", 0, "of empty"),)),
+        succeeded(three),
+    )
+    assert uuids(step.claimed) == ["of g", "of empty", "of left out"]
+
+
 def test_a_repeated_step_creates_nothing_again(backend: Backend, actor: Actors) -> None:
     """A step with a group that is sent again has the same answer, and changes nothing."""
     worker = actor()

@@ -24,7 +24,7 @@ from alsek.storage.backends.records import (
     Worker,
     WorkerFacts,
 )
-from tests.contract.stores import Store
+from tests.contract.stores import InMemory, Store
 from tests.contract.workers import ERROR, by_hand, replay, the_facts
 from tests.differential.chance import CASTS, LEASES, QUEUES, TASKS, Chance, Claim
 from tests.differential.group_acts import GroupActs
@@ -327,10 +327,11 @@ class History(GroupActs):
         queue, backends = chance.one(*QUEUES), self.pair.backends
         paused = [pause.queue for pause in backends[0].messages.pauses()]
         for stored in backends[0].messages.browse(queue):
-            # Redis can't tell whether an unreadable one was tracked: it looks whether there is a status.
+            # Redis can't tell whether an unreadable one is tracked: it looks whether its uuid has a status.
             found = backends[0].messages.find(stored.uuid)
             met = stored.state == "ready" and queue not in paused and found is not None and not found.aside
-            if met and backends[0].statuses.get([stored.uuid])[0] is not None:
+            there = backends[0].statuses.get([stored.uuid])[0] is not None
+            if met and there and InMemory.is_tracked(stored.uuid, backends[0]):
                 self._tell("spoil", queue, stored.uuid)
                 for store, backend in zip(self.pair.stores, backends, strict=True):
                     store.spoil(queue, stored.uuid, "version", backend)

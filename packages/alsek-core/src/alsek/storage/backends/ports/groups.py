@@ -19,8 +19,9 @@ class GroupPort(ABC):
     * It was removed, or another message of its unique key has replaced it: the member was revoked.
 
     The first end of a place counts; there is no other as long as each place is given to one message. A number that the
-    group does not have is no place. The ends of one step are counted in the order of its outcomes, after everything
-    that follows these was submitted.
+    group does not have is no place. The ends of one step are counted after everything that follows its outcomes was
+    submitted: those of its outcomes, in their order; then of messages that callbacks have replaced; then groups that
+    have no members, or whose id is not new, and members that were left out.
 
     The step in which the last member ends *joins* the group: the callback is submitted, as that of a message is; a
     callback whose uuid is not new is left out, and not reported. If no callback was submitted, and the group is a

@@ -47,7 +47,8 @@ class WorkPort(ABC):
         1. *Finish.* An outcome is accepted only if its token is that of this worker's current claim on the message of
            its uuid. Then everything that belongs to it (see the outcome's class) is written, and results, statuses and
            callbacks are published. The outcome's queue is ignored: the claim's queue counts. Messages that are retried
-           without a delay are queued in the order of the outcomes, and the callbacks after all of them. A
+           without a delay are queued in the order of the outcomes, and the callbacks after all of them: first those
+           that are messages, then the members of those that are groups. A
            :class:`~alsek.storage.backends.records.Report` among them is taken in as by :meth:`report`; one that follows
            the outcome of its claim is refused. A callback is stored as by
            :meth:`~alsek.storage.backends.ports.SubmissionPort.add`; one whose uuid is not new is skipped and reported.

@@ -8,13 +8,13 @@ from alsek.storage.backends.memory.messages.groups import counting
 from alsek.storage.backends.memory.messages.groups.ends import EndedMember
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.submissions import add_one
-from alsek.storage.backends.records import Failed, SetAside, Submission, Succeeded
+from alsek.storage.backends.records import Failed, GroupPlace, SetAside, Submission, Succeeded
 
 
 def submit(
     table: MessageTable, ended: Sequence[tuple[Succeeded | Failed | SetAside, EndedMember | None]]
 ) -> list[str]:
-    """Submit what follows these outcomes of messages that have ended.
+    """Submit what follows these outcomes of messages that have ended: all callbacks, all groups, then all members.
 
     Args:
         table: The table.
@@ -31,6 +31,7 @@ def submit(
                 skipped.append(outcome.callback.uuid)
             elif end is not None:
                 table.group_ends.remove(end)
+    members: list[Submission] = []
     for outcome, end in ended:
         if isinstance(outcome, Succeeded) and outcome.groups:
             if not counting.create(table, outcome.groups[0], request=""):
@@ -38,30 +39,31 @@ def submit(
                 continue
             if end is not None:
                 table.group_ends.remove(end)
-            skipped += _submit_members(table, outcome)
-    return skipped
+            members += _nest(table, outcome, skipped)
+    left_out = [member for member in members if not add_one(table, member, request="").accepted]
+    for member in left_out:
+        _revoke_place(table, member.group, member.uuid)
+    return skipped + [member.uuid for member in left_out]
 
 
-def _submit_members(table: MessageTable, outcome: Succeeded) -> list[str]:
-    """Submit the groups in the first group of an outcome, and all members.
+def _nest(table: MessageTable, outcome: Succeeded, skipped: list[str]) -> list[Submission]:
+    """Create the groups in the first group of an outcome; return the members that are to be submitted.
 
-    The place of one that is left out would never end: it counts as revoked.
+    What is left out, with its members, is added to `skipped`.
     """
-    left_out = [
-        (group.id, group.parent)
-        for group in outcome.groups[1:]
-        if not counting.create(table, group, request="")
-    ]
-    refused = {group for group, _ in left_out}
-    left_out += [
-        (member.uuid, member.group)
-        for member in outcome.members
-        if not _is_in(member, refused) and not add_one(table, member, request="").accepted
-    ]
-    for uuid, place in left_out:
-        if place is not None:
-            table.group_ends.append(EndedMember(place, uuid, "revoked"))
-    return [uuid for uuid, _ in left_out]
+    refused: set[str] = set()
+    for group in outcome.groups[1:]:
+        if not counting.create(table, group, request=""):
+            refused.add(group.id)
+            skipped.append(group.id)
+            _revoke_place(table, group.parent, group.id)
+    return [member for member in outcome.members if not _is_in(member, refused)]
+
+
+def _revoke_place(table: MessageTable, place: GroupPlace | None, uuid: str) -> None:
+    """Count what is left out as revoked: its place would never end."""
+    if place is not None:
+        table.group_ends.append(EndedMember(place, uuid, "revoked"))
 
 
 def _is_in(member: Submission, groups: set[str]) -> bool:

@@ -7,7 +7,15 @@ from typing import TypeAlias
 
 from alsek.storage.backends.records import Failed, SetAside, Submission, Succeeded
 from alsek.storage.backends.sqlite.database.transaction import Transaction
-from alsek.storage.backends.sqlite.messages.member_ends import EmptyGroup, EndedMember, GroupEnd, make, settle
+from alsek.storage.backends.sqlite.messages.member_ends import (
+    EmptyGroup,
+    EndedMember,
+    GroupEnd,
+    make,
+    settle,
+    take_ends,
+)
+from alsek.storage.backends.sqlite.messages.moved_messages import Ended
 from alsek.storage.backends.sqlite.messages.submissions import insert
 
 #: An outcome that ends a message.
@@ -26,7 +34,6 @@ def submit(tx: Transaction, endings: Sequence[Ending]) -> list[str]:
     """
     skipped: list[str] = []
     going_on: set[str] = set()
-    ends: list[GroupEnd] = []
     for ending in endings:
         if ending.callback is None:
             continue
@@ -34,42 +41,44 @@ def submit(tx: Transaction, endings: Sequence[Ending]) -> list[str]:
             skipped.append(ending.callback.uuid)
         elif isinstance(ending, Succeeded):
             going_on.add(ending.uuid)
+    ends: list[GroupEnd | Ended] = [*take_ends(tx)]
+    members: list[Submission] = []
     for ending in endings:
         if isinstance(ending, Succeeded) and ending.groups:
-            first = ending.groups[0]
-            if make(tx, first, request=""):
+            if make(tx, ending.groups[0], request=""):
                 going_on.add(ending.uuid)
-                if not first.total:
-                    ends.append(EmptyGroup(first.id))
-                skipped += _submit_members(tx, ending, ends)
+                members += _nest(tx, ending, ends, skipped)
             else:
-                skipped.append(first.id)
-    if tx.bound_ends or ends:
+                skipped.append(ending.groups[0].id)
+    left_out = [member for member in members if not insert(tx, member, request="")]
+    ends += take_ends(tx)
+    # The place of what is left out would never end: it counts as revoked.
+    ends += [EndedMember(each.group, each.uuid, "revoked") for each in left_out if each.group is not None]
+    if ends:
         settle(tx, going_on, ends)
-    return skipped
+    return skipped + [member.uuid for member in left_out]
 
 
-def _submit_members(tx: Transaction, outcome: Succeeded, ends: list[GroupEnd]) -> list[str]:
-    """Submit the groups in the first group of an outcome, and all members; return what is left out.
+def _nest(
+    tx: Transaction, outcome: Succeeded, ends: list[GroupEnd | Ended], skipped: list[str]
+) -> list[Submission]:
+    """Store the groups in the first group of an outcome; return the members that are to be submitted.
 
-    The place of what is left out would never end: it counts as revoked.
+    What is left out, with its members, is added to `skipped`, and what has ended to `ends`.
     """
-    left_out: list[str] = []
+    first, *others = outcome.groups
     refused: set[str] = set()
-    for group in outcome.groups[1:]:
+    if not first.total:
+        ends.append(EmptyGroup(first.id))
+    for group in others:
         if not make(tx, group, request=""):
             refused.add(group.id)
-            left_out.append(group.id)
+            skipped.append(group.id)
             if group.parent is not None:
                 ends.append(EndedMember(group.parent, group.id, "revoked"))
         elif not group.total:
             ends.append(EmptyGroup(group.id))
-    for member in outcome.members:
-        if not _is_in(member, refused) and not insert(tx, member, request=""):
-            left_out.append(member.uuid)
-            if member.group is not None:
-                ends.append(EndedMember(member.group, member.uuid, "revoked"))
-    return left_out
+    return [member for member in outcome.members if not _is_in(member, refused)]
 
 
 def _is_in(member: Submission, groups: set[str]) -> bool:

@@ -86,23 +86,33 @@ def make(tx: Transaction, group: GroupSubmission, request: str) -> bool:
     return row is not None and bool(request) and row.request == request
 
 
-def settle(tx: Transaction, going_on: Collection[str] = (), more: Iterable[GroupEnd] = ()) -> None:
+def settle(tx: Transaction, going_on: Collection[str] = (), more: Iterable[GroupEnd | Ended] = ()) -> None:
     """Count what has ended in this transaction, and do what follows.
 
     Args:
         tx: The transaction.
         going_on: The uuids of messages that have succeeded and whose callbacks have their places: no ends of members.
-        more: What has ended besides messages, after them.
+        more: What has ended after the messages that are noted in the transaction.
     """
-    ends = _taken_ends(tx, going_on)
-    ends += more
+    ends = _group_ends([*take_ends(tx), *more], going_on)
     if ends:
         _Settling(tx).run(ends)
 
 
-def _taken_ends(tx: Transaction, going_on: Collection[str] = ()) -> list[GroupEnd]:
+def take_ends(tx: Transaction) -> list[Ended]:
+    """Return the messages whose ends are noted in a transaction, and note none any more."""
     ended, tx.bound_ends = tx.bound_ends, []
-    return [end for message in ended for end in _ends_of(message, going_on)]
+    return ended
+
+
+def _group_ends(ended: Iterable[GroupEnd | Ended], going_on: Collection[str] = ()) -> list[GroupEnd]:
+    ends: list[GroupEnd] = []
+    for each in ended:
+        if isinstance(each, Ended):
+            ends += _ends_of(each, going_on)
+        else:
+            ends.append(each)
+    return ends
 
 
 def _ends_of(message: Ended, going_on: Collection[str]) -> Iterator[GroupEnd]:
@@ -152,7 +162,7 @@ class _Settling:
             end = self._left.popleft()
             self._settle(end)
             if self._tx.bound_ends:  # a callback has replaced another message of its unique key
-                self._left.extend(_taken_ends(self._tx))
+                self._left.extend(_group_ends(take_ends(self._tx)))
         rows = [
             (each.succeeded, each.failed, each.revoked, each.row.id) for each in self._groups.values() if each
         ]

@@ -16,6 +16,7 @@ local function create_group(at, request)
     call('SADD', P .. 'nested:' .. outer, id)
     expire_with_group(outer, P .. 'nested:' .. outer)
   end
-  if ARGV[at + 1] == '0' then decided[#decided + 1] = { at = 1000000000 + #decided, group = group_of(id) } end
+  -- It joins after the ends that are noted before, and before those that follow.
+  if ARGV[at + 1] == '0' then decided[#decided + 1] = { at = #ended_places + 1 - 1 / (#decided + 2), group = group_of(id) } end
   return true
 end

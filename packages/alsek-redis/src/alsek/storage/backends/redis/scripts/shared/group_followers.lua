@@ -1,7 +1,7 @@
 -- What follows the outcomes of messages that are in groups, or whose callbacks are groups: shared/outcomes.lua describes it.
--- Needs: effects group_creation group_ends groups submissions unreachable
+-- Needs: effects group_creation group_ends groups submissions
 
--- Create the groups and submit their members; note what will not be submitted. `follows` is flat: where each begins in ARGV,
+-- Create the groups and submit their members. `follows` is flat: where each begins in ARGV,
 -- and the uuid of the message whose outcome it follows. What is left out is added to `skipped`.
 local function follow_with_groups(follows, skipped)
   local members, created, left_out = {}, {}, {}
@@ -13,8 +13,6 @@ local function follow_with_groups(follows, skipped)
       set_group_result(uuid, id)
     elseif ARGV[i] == 'H' then
       set_group_result(uuid, ARGV[i - 1])
-    elseif ARGV[i] == 'X' then
-      note_unreachable(id, uuid)
     elseif ARGV[i] == 'B' and created[uuid] ~= false then
       local stored = create_group(i + 1, '-')
       if stored and not created[uuid] then goes_on(uuid) end

@@ -8,31 +8,42 @@ local function unpack_submission(packed)
   return start
 end
 
--- Do what is decided: groups join, and their callbacks are submitted, or they fail. A callback that is left out counts as none:
--- then the group ends in its parent.
-local function follow_decisions()
-  local decisions, starts, accepted = decided, {}, {}
-  decided = {}
-  for _, decision in ipairs(decisions) do
-    local key = P .. 'group:' .. decision.group.id
-    local callback = not decision.failure and call('HGET', key, 'callback')
+-- These groups join, and their callbacks are submitted. One that is left out counts as none: then the group ends in its parent.
+local function join(groups_to_join)
+  local starts, start_of, accepted = {}, {}, {}
+  for _, group in ipairs(groups_to_join) do
+    local key = P .. 'group:' .. group.id
+    local callback = call('HGET', key, 'callback')
     if callback and callback ~= '' then
-      decision.start = unpack_submission(callback)
-      starts[#starts + 1] = decision.start
+      start_of[group] = unpack_submission(callback)
+      starts[#starts + 1] = start_of[group]
       call('HDEL', key, 'callback')
     end
   end
   for k, answer in ipairs(starts[1] and submit(starts) or {}) do accepted[starts[k]] = answer ~= 0 end
-  for _, decision in ipairs(decisions) do
+  for _, group in ipairs(groups_to_join) do
+    close_group(group, 'joined')
+    if not accepted[start_of[group]] then
+      end_place(group.parent, 'g', group.id, '')
+      end_group(group)
+    end
+  end
+end
+
+-- Do what is decided, in its order: groups join, or they fail.
+local function follow_decisions()
+  local decisions, joining = decided, {}
+  decided = {}
+  for n, decision in ipairs(decisions) do
     local group = decision.group
     if decision.failure then
       call('HSET', P .. 'group:' .. group.id, 'failure', decision.failure)
       stop_group(group, 'failed', 'f', decision.uuid, decision.payload)
     else
-      close_group(group, 'joined')
-      if not accepted[decision.start] then
-        end_place(group.parent, 'g', group.id, '')
-        end_group(group)
+      joining[#joining + 1] = group
+      if not decisions[n + 1] or decisions[n + 1].failure then
+        join(joining)
+        joining = {}
       end
     end
   end

@@ -24,6 +24,8 @@ local function submit(starts, by, known, removed)
     local uuids = {}
     for n, i in ipairs(starts) do uuids[n] = ARGV[i] end
     known, removed = requests_of(uuids)
+    -- What this call has stored before is not written yet.
+    for n = 1, #records, 2 do known[records[n]], removed[records[n]] = request, nil end
   end
   local answers = {}
   local last_arrival = (call('HINCRBY', COUNTERS, 'arrival', int(#starts)) or NOW) - #starts
@@ -39,13 +41,12 @@ local function submit(starts, by, known, removed)
       local bound = string.find(tail, ';[kl]=') and rarely().with_keys().bind(i, by) or UNBOUND
       answers[n] = bound.refused_by and (by and { 0, bound.refused_by } or 0) or bound.under and { 1, bound.under } or 1
       if not bound.refused_by then
-        known[uuid], removed[uuid] = request, nil
         if string.byte(wish) < 97 then
           wish = string.lower(wish)
           if not bound.under then clear_traces(uuid, queue) end
         end
         uuid = bound.under or uuid
-        known[uuid] = request
+        known[uuid], removed[uuid] = request, nil
         local expiry = (ttl ~= '0' and (pause == '0' or bound.behind)) and int(NOW + ttl + pause) or '0'
         local arrival = last_arrival + n
         local h = { wish = wish, priority = priority, arrival = arrival, queue = queue, tail = tail }

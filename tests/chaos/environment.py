@@ -363,7 +363,7 @@ class Stage:
         """The journal so far."""
         return journal.read(self.journal)
 
-    def until_begun(self, n: int, within: float = 15.0) -> None:
+    def until_begun(self, n: int, within: float = 60.0) -> None:
         """Wait until so many runs have begun."""
         deadline = time.monotonic() + stretched(within)
         while sum(line.what == "begun" for line in self.lines()) < n:

@@ -42,6 +42,7 @@ class Scenario:
         short: Those of the short form.
         options: Of the stage.
         judged: What else must hold, after the verdict; what does not, in words.
+        faultless: Nothing breaks in it. In any other one a run without a single fault shows nothing, and fails.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Scenario:
     short: tuple[tuple[StoreKind, str], ...]
     options: dict[str, Any] = field(default_factory=dict)
     judged: Callable[[Stage, Verdict], list[str]] = lambda stage, verdict: []
+    faultless: bool = False
 
 
 @dataclass
@@ -98,6 +100,7 @@ def scenario(
     pools: tuple[str, ...] = (THREAD, PROCESS),
     short: tuple[tuple[StoreKind, str], ...] | None = None,
     judged: Callable[[Stage, Verdict], list[str]] = lambda stage, verdict: [],
+    faultless: bool = False,
     **options: Any,
 ) -> Callable[[Callable[[Stage, Scale], None]], Callable[[Stage, Scale], None]]:
     """Register a function as a scenario on each of these stores with each of these pools.
@@ -108,13 +111,14 @@ def scenario(
         pools: With which.
         short: Which of these combinations are in the short form; by default all.
         judged: What else must hold in the end.
+        faultless: Nothing breaks in it.
         options: Of the stage.
     """
     stages = tuple((store, pool) for store in stores for pool in pools)
 
     def register(play: Callable[[Stage, Scale], None]) -> Callable[[Stage, Scale], None]:
         SCENARIOS.append(
-            Scenario(name, play, stages, short if short is not None else stages, options, judged)
+            Scenario(name, play, stages, short if short is not None else stages, options, judged, faultless)
         )
         return play
 
@@ -150,6 +154,8 @@ def _judge(what: Scenario, stage: Stage, row: Row) -> None:
     row.recovery, row.note = stage.recovery, stage.note
     row.problems += [f"lost: {text}" for text in verdict.lost]
     row.problems += [f"accepted twice: {text}" for text in verdict.doubles]
+    if not stage.faults and not what.faultless:
+        row.problems.append("no fault struck: the run shows nothing")
     row.problems += verdict.stray + stage.problems + what.judged(stage, verdict)
 
 

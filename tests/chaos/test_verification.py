@@ -10,6 +10,8 @@ from alsek.core.status import TaskStatus
 from alsek.storage.backends.records import Succeeded, Worker
 from tests.chaos import execution_log as journal
 from tests.chaos.environment import Stage
+from tests.chaos.scenario import SQLITE, THREAD, Scale, Scenario, run
+from tests.chaos.stores import StoreKind
 from tests.chaos.tasks import QUEUE
 
 
@@ -98,3 +100,15 @@ def test_the_judge_sees_it(stage: Stage, spoil: Callable[[Stage], None], where: 
     assert (good.messages, good.lost, good.doubles, good.stray) == (2, [], [], [])
     spoil(stage)
     assert getattr(stage.verdict(), where)
+
+
+def _settle_at_once(stage: Stage, scale: Scale) -> None:
+    stage.settle(1.0)
+
+
+@pytest.mark.parametrize("faultless", [False, True])
+def test_a_run_without_a_fault_is_bad_where_faults_are_meant(faultless: bool) -> None:
+    """A scenario that has struck nothing shows nothing: that is a problem, unless it is meant so."""
+    stages: tuple[tuple[StoreKind, str], ...] = ((SQLITE, THREAD),)
+    row = run(Scenario("calm", _settle_at_once, stages, stages, faultless=faultless), SQLITE, THREAD, Scale())
+    assert row.problems == ([] if faultless else ["no fault struck: the run shows nothing"])

@@ -68,7 +68,7 @@ def groups(stage: Stage, scale: Scale) -> None:
     """Each group joins exactly once, with the results of its members, or fails exactly once."""
     stage.keep_alive(pools=2)
     _submit(stage, 1)
-    stage.until_begun(1, 30)
+    stage.until_begun(1)
     for tick in stage.ticks(scale.seconds, 0.5):
         _submit(stage, scale.pick(2, 3))
         stage.keep_alive(pools=2)

@@ -54,7 +54,7 @@ def unique_keys(stage: Stage, scale: Scale) -> None:
     count = int(scale.seconds * 20)
     stage.keep_alive(pools=2)
     stage.work(2)
-    stage.until_begun(1, 30)
+    stage.until_begun(1)
     producers = _producers(stage, count, scale.seconds)
     try:
         while producers.poll() is None:
@@ -128,7 +128,7 @@ def limits(stage: Stage, scale: Scale) -> None:
     lanes: dict[int, dict[str, float]] = {amount: {} for amount in _AMOUNTS}
     stage.keep_alive(n=n, pools=pools)
     _fill_lanes(stage, lanes)
-    stage.until_begun(sum(_AMOUNTS), 30)
+    stage.until_begun(sum(_AMOUNTS))
     begun = time.monotonic()
     for _ in stage.ticks(scale.seconds, 0.4):
         _fill_lanes(stage, lanes)

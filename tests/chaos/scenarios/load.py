@@ -15,7 +15,12 @@ def _never_twice(stage: Stage, verdict: Verdict) -> list[str]:
     return [f"{verdict.again} messages were run again"] if verdict.again else []
 
 
-@scenario("two pools fight over one queue", judged=_never_twice, short=((SQLITE, PROCESS), (REDIS, THREAD)))
+@scenario(
+    "two pools fight over one queue",
+    judged=_never_twice,
+    short=((SQLITE, PROCESS), (REDIS, THREAD)),
+    faultless=True,
+)
 def two_pools(stage: Stage, scale: Scale) -> None:
     """One of each kind: nothing is run twice."""
     other = PROCESS if stage.pool_kind == THREAD else THREAD
@@ -26,7 +31,12 @@ def two_pools(stage: Stage, scale: Scale) -> None:
     stage.settle(60)
 
 
-@scenario("payloads and results of 10 MB", judged=_never_twice, short=((SQLITE, THREAD), (REDIS, PROCESS)))
+@scenario(
+    "payloads and results of 10 MB",
+    judged=_never_twice,
+    short=((SQLITE, THREAD), (REDIS, PROCESS)),
+    faultless=True,
+)
 def large(stage: Stage, scale: Scale) -> None:
     """Large messages pass whole, both ways, and their leases hold meanwhile."""
     stage.pool(n=2, lease=5.0)
@@ -45,6 +55,7 @@ def large(stage: Stage, scale: Scale) -> None:
     stores=(REDIS,),
     judged=_never_twice,
     short=((REDIS, THREAD),),
+    faultless=True,
 )
 def wrong_clock(stage: Stage, scale: Scale) -> None:
     """Two hosts, an hour ahead and an hour behind, and a right one: delays and leases are the server's."""

@@ -46,7 +46,7 @@ def long_work(stage: Stage, scale: Scale) -> None:
     """Whatever ends an attempt, the next one goes back by no more than lies between two checkpoints."""
     stage.keep_alive(pools=2)
     _submit(stage, scale.pick(4, 6))
-    stage.until_begun(1, 30)
+    stage.until_begun(1)
     for tick in stage.ticks(scale.seconds, 0.7):
         _submit(stage, 1 if tick % 2 else 0)
         stage.keep_alive(pools=2)

@@ -39,6 +39,8 @@ def drop_and_delay(stage: Stage, scale: Scale) -> None:
     """Every piece takes 30 ms, and one in ten requests ends its connection."""
     proxy = _proxy(stage)
     stage.pool()
+    stage.work(1)
+    stage.until_begun(1)
     proxy.delay, proxy.drop_request = 0.03, 0.1
     for _ in stage.ticks(scale.seconds, 0.5):
         stage.mixed(2)

@@ -19,6 +19,8 @@ _ONE_EACH = ((SQLITE, THREAD), (REDIS, PROCESS))
 def kill_children(stage: Stage, scale: Scale) -> None:
     """Any process below a supervisor dies, again and again."""
     stage.pool()
+    stage.work(1)
+    stage.until_begun(1)
     for _ in stage.ticks(scale.seconds, 0.5):
         stage.work(scale.pick(12, 25), 40)
         stage.mixed(2)
@@ -32,6 +34,8 @@ def kill_children(stage: Stage, scale: Scale) -> None:
 def kill_reused(stage: Stage, scale: Scale) -> None:
     """Each process serves five messages; some die over the last, some between two."""
     stage.pool("--tasks_per_process", "5")
+    stage.work(1)
+    stage.until_begun(1)
     for _ in stage.ticks(scale.seconds, 0.4):
         stage.work(scale.pick(20, 40), 10)
         stage.mixed(2)
@@ -49,6 +53,8 @@ def kill_reused(stage: Stage, scale: Scale) -> None:
 def kill_several(stage: Stage, scale: Scale) -> None:
     """Tasks are so short that each process is given several ahead, but for some behind which none must wait."""
     stage.pool("--tasks_per_process", "1000")
+    stage.work(1)
+    stage.until_begun(1)
     for _ in stage.ticks(scale.seconds, 0.4):
         stage.work(scale.pick(150, 400), 0)
         stage.work(2, 200)

@@ -62,7 +62,7 @@ def schedules(stage: Stage, scale: Scale) -> None:
     pools = scale.pick(3, 5)
     stage.keep_alive(n=2, pools=pools)
     first = _put(stage, [f"s{number}" for number in range(scale.pick(8, 20))])
-    stage.until_begun(1, 30)
+    stage.until_begun(1)
     for number in stage.ticks(scale.seconds, 0.5):
         stage.keep_alive(n=2, pools=pools)
         living = [pool for pool in stage.pools if pool.alive]

@@ -49,7 +49,7 @@ KEYS: Final = ("k", "ü:")
 HELD_UNTIL: Final[tuple[HeldUntil, ...]] = ("ended", "ended", "started")
 LIMITS: Final = (
     Limit("x", 1),
-    Limit("x", 2, 3_000),
+    Limit("x", 2, 12_000),
     Limit("ü:", 2),
     Limit("z", 1, 20_000),
     Limit("wide", 4),

@@ -1,7 +1,8 @@
 """The long form: every scenario on every store with every pool, for a given time, and one table.
 
 ``hatch run chaos --minutes 10``, or ``python -m tests.chaos --minutes 10 [--only TEXT] [--store cluster] [--seed 7]``.
-Exit code 1 if anything was lost, or accepted twice, or did not go as it must.
+Exit code 1 if anything was lost, or accepted twice, or did not go as it must. SIGTERM and SIGINT end all that it has
+started.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import get_args
 
 import tests.chaos.scenarios  # noqa: F401  (registers them)
 from tests.chaos.scenario import SCENARIOS, Row, Scale, run
+from tests.chaos.stopping import Stopped, end_all, raise_when_told_to_stop
 from tests.chaos.stores import StoreKind
 from tests.chaos.summary_table import table
 
@@ -63,8 +65,13 @@ def main() -> int:
         )
         return row
 
-    with ThreadPoolExecutor(options.at_once) as executor:
+    raise_when_told_to_stop()
+    executor = ThreadPoolExecutor(options.at_once)
+    try:
         rows = list(executor.map(one, range(len(chosen))))
+    except Stopped as stopped:
+        end_all(stopped)
+    executor.shutdown()
     print()
     print(table(rows))
     bad = [row for row in rows if not row.good]

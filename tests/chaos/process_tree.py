@@ -16,10 +16,12 @@ def tree(pid: int) -> list[int]:
         if not _alive(each):
             continue
         found.append(each)
-        with contextlib.suppress(OSError, ValueError):
-            pending += [
-                int(child) for child in Path(f"/proc/{each}/task/{each}/children").read_text().split()
-            ]
+        with contextlib.suppress(OSError):
+            for thread in list(Path(f"/proc/{each}/task").iterdir()):
+                with contextlib.suppress(OSError):
+                    pending += map(
+                        int, (thread / "children").read_text().split()
+                    )  # those that this thread started
     return found
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.chaos import stopping
 from tests.chaos.environment import Stage
 from tests.chaos.exception_text import told
 from tests.chaos.stores import StoreKind
@@ -132,6 +133,7 @@ def run(what: Scenario, store: StoreKind, pool: str, scale: Scale, seed: int = 0
     stage: Stage | None = None
     try:
         stage = Stage(store, pool, seed, **what.options)
+        stopping.opened(stage)
         what.play(stage, scale)
         stage.stop()
         _judge(what, stage, row)
@@ -141,7 +143,7 @@ def run(what: Scenario, store: StoreKind, pool: str, scale: Scale, seed: int = 0
         if stage is not None:
             if row.problems:
                 row.log = _told(stage)
-            stage.close()
+            stopping.close(stage)
     row.took = time.monotonic() - begun
     return row
 

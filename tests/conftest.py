@@ -319,6 +319,17 @@ def redis_cluster() -> Iterator[ClusterOfServers]:
         servers.discard()
 
 
+@pytest.fixture
+def own_cluster() -> Iterator[ClusterOfServers]:
+    """A cluster that a test may harm."""
+    made = ClusterOfServers(RedisServer)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.discard()
+
+
 @pytest.fixture(scope="session")
 def redis_sentinels() -> Iterator[SentinelGroup]:
     """A master, two replicas and three sentinels, with passwords, that all tests of this session share."""

@@ -15,18 +15,20 @@ from tests.contract.stores import (
     InFakeRedis,
     InMemory,
     InPartitions,
+    InPartitionsOfCluster,
     InRedis,
     InSQLite,
     Store,
 )
 from tests.contract.workers import Actors, an_actor
 
-KINDS = ("memory", "sqlite", "redis", "fakeredis", "cluster", "partitions")
+KINDS = ("memory", "sqlite", "redis", "fakeredis", "cluster", "partitions", "clustered-partitions")
 
 _MARKS = {
     "redis": [pytest.mark.redis],
     "cluster": [pytest.mark.redis, pytest.mark.slow, pytest.mark.deep],
     "partitions": [pytest.mark.redis, pytest.mark.deep],
+    "clustered-partitions": [pytest.mark.redis, pytest.mark.slow, pytest.mark.deep],
     "fakeredis": [pytest.mark.slow, pytest.mark.deep],
 }
 
@@ -66,7 +68,19 @@ _LONG_IN_PARTITIONS = (
     "test_numeric_bounds",
 )
 
-for _module in (*_LONG_IN_PARTITIONS, *_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION):
+#: What is about sleeping and waking: all else is the same as on the partitions of one server.
+_SLEEPERS = (
+    "test_async_wakeups",
+    "test_consumers",
+    "test_pauses",
+    "test_rates",
+    "test_schedule_offers",
+    "test_set_aside",
+    "test_unique_replacements",
+    "test_wakeups",
+)
+
+for _module in (*_SLEEPERS, *_LONG_IN_PARTITIONS, *_NOT_ON_A_CLUSTER, *_NOT_ON_AN_IMITATION):
     assert Path(__file__).with_name(f"{_module}.py").exists(), f"there is no {_module}.py here"
 
 
@@ -88,7 +102,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds = tuple(kind for kind in kinds if kind != "fakeredis")
     name = metafunc.function.__name__
     if module in _LONG_IN_PARTITIONS or name in _NOT_ON_PARTITIONS:
-        kinds = tuple(kind for kind in kinds if kind != "partitions")
+        kinds = tuple(kind for kind in kinds if not kind.endswith("partitions"))
+    if module not in _SLEEPERS:
+        kinds = tuple(kind for kind in kinds if kind != "clustered-partitions")
     params = [pytest.param(kind, id=kind, marks=_MARKS.get(kind, [])) for kind in kinds]
     metafunc.parametrize("store", params, indirect=True)
 
@@ -113,6 +129,8 @@ def _make(kind: str, request: pytest.FixtureRequest) -> Store:
         return InRedis(request.getfixturevalue("redis_url"))
     if kind == "partitions":
         return InPartitions(request.getfixturevalue("redis_url"))
+    if kind == "clustered-partitions":
+        return InPartitionsOfCluster(request.getfixturevalue("redis_cluster"))
     if kind == "cluster":
         return InCluster(request.getfixturevalue("redis_cluster"))
     return InFakeRedis()

@@ -301,6 +301,24 @@ class InPartitions(InRedis):
         return Store.recipe(self)
 
 
+class InPartitionsOfCluster(InPartitions):
+    """The same over a cluster of several nodes, where workers sleep in another way.
+
+    Args:
+        cluster: Its servers.
+    """
+
+    def __init__(self, cluster: Any) -> None:
+        self._cluster = cluster
+        super().__init__(cluster.url)
+
+    def _client(self) -> Any:
+        return self._cluster.client()
+
+    def _connection(self) -> Any:
+        return self._redis
+
+
 class InFakeRedis(InRedis):
     """The same scripts on fakeredis, which is quicker. The proof is the store ``redis``."""
 

@@ -45,17 +45,6 @@ def _project(cluster: ClusterOfServers, folder: Path, partitions: int = 1) -> It
         project.close()
 
 
-@pytest.fixture
-def own_cluster() -> Iterator[ClusterOfServers]:
-    """A cluster that a test may harm."""
-    made = ClusterOfServers(RedisServer)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.discard()
-
-
 @pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
 def test_a_pool_works_on_a_cluster(pool: str, redis_cluster: ClusterOfServers, tmp_path: Path) -> None:
     """It starts, is woken, runs what is submitted, and ends at a signal."""

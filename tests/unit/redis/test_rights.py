@@ -47,6 +47,7 @@ FAMILIES = (
     *("unique:*", "followed", "limit:*", "limits", "admitted:*", "starts:*", "waiting:*", "waiting", "waits"),
     *("schedules", "offers"),
     *("reports:*", "log:*", "sleeping", "sleepers:*"),
+    *("hears:*", "hearers:*"),
 )
 
 

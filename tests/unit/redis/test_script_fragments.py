@@ -43,6 +43,7 @@ LIMITS: Final = {
     "get": (11, 845),
     "group_create": (9, 1_059),
     "group_revoke": (9, 1_079),
+    "hear": (3, 526),
     "held": (6, 578),
     "history": (3, 289),
     "key_record": (9, 667),
@@ -160,7 +161,17 @@ def test_what_a_fragment_provides_is_used(path: Path) -> None:
 @pytest.mark.parametrize("name", ALL_NAMES)
 def test_a_script_as_it_is_sent_has_no_free_names(name: str) -> None:
     """All put together, a script uses no name but its own, Lua's and Redis'."""
-    assert names_of(load(name, SERVER_CLOCK).plain.decode()).free <= BUILTIN
+    for tells in (False, True):
+        assert names_of(load(name, SERVER_CLOCK, tells=tells).plain.decode()).free <= BUILTIN
+
+
+@pytest.mark.parametrize("name", ALL_NAMES)
+def test_workers_are_told_in_the_partitions_of_clusters_alone(name: str) -> None:
+    """There, whatever leaves tokens looks for a worker to tell; elsewhere the text of a script has no word of that."""
+    plain, telling = (load(name, SERVER_CLOCK, tells=tells).plain.decode() for tells in (False, True))
+    assert "told(" not in plain
+    assert "SPUBLISH" not in plain
+    assert telling.count("told(list)") == (2 if "local function wake(" in plain else 0)
 
 
 def test_a_variant_asks_for_nothing_rarely_that_it_has_at_once() -> None:

@@ -86,11 +86,12 @@ def test_no_script_walks_over_the_keyspace(path: Path) -> None:
     assert not re.search(r"'(KEYS|SCAN|FLUSHDB|FLUSHALL)'", path.read_text("utf-8"))
 
 
+@pytest.mark.parametrize("tells", [False, True], ids=["everywhere", "partition of a cluster"])
 @pytest.mark.parametrize("name", NAMES)
-def test_servers_of_both_ages_can_read_it(name: str, redis_url: str) -> None:
+def test_servers_of_both_ages_can_read_it(name: str, tells: bool, redis_url: str) -> None:
     """Both texts of a script compile, and their digests are the server's."""
     client = redis.Redis.from_url(redis_url)
-    source = load(name, SERVER_CLOCK)
+    source = load(name, SERVER_CLOCK, tells=tells)
     assert client.script_load(source.plain).encode() == source.plain_sha
     if int(client.info("server")["redis_version"].split(".")[0]) >= 7:
         assert client.script_load(source.flagged).encode() == source.flagged_sha

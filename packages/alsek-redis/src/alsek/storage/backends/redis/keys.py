@@ -134,6 +134,10 @@ class Keys:
         """The channel on which a worker is sent messages while it sleeps."""
         return self.channel(f"pushes:{worker}")
 
+    def told(self, sleeper: str) -> str:
+        """The channel on which a worker that sleeps by subscription is told that there is something for it."""
+        return self.channel(f"told:{sleeper}")
+
     def short_channel(self, channel: str) -> str:
         """The reverse of :meth:`channel`."""
         return channel.removeprefix(self.prefix).removeprefix(self.channels or "@0:")

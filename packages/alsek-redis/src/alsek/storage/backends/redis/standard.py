@@ -110,7 +110,8 @@ class RedisBackend(Backend):
     def _port_set(self, link: Link, partition: int | None = None) -> PortSet:
         listeners = self._listeners if link is self._link else IdleListeners(link)
         keys = Keys(self.namespace, link.cluster, link.database, partition)
-        return PortSet(link, keys, self._clock_lua, listeners)
+        tells = partition is not None and link.cluster
+        return PortSet(link, keys, self._clock_lua, listeners, tells)
 
     def _partitioned(self) -> PartitionedPorts:
         sets = [self._port_set(self._link_of(number), number) for number in range(self.partitions)]

@@ -153,6 +153,16 @@ def node_pool(cluster: Client, key: str) -> Any:
     return cluster.get_redis_connection(cluster.get_node_from_key(key)).connection_pool
 
 
+def node_name(cluster: Client, key: str) -> str | None:
+    """Host and port of the cluster node that has this key, as far as the client knows; None if it knows of none."""
+    try:
+        node = cluster.get_node_from_key(key)
+    except CLIENT_ERRORS as error:
+        let_through(error)
+        return None
+    return None if node is None else str(node.name)
+
+
 def any_pool(client: Client) -> Any:
     """A connection pool of the client: its own, or that of some node of a cluster, which all have the same options."""
     if not is_cluster(client):

@@ -30,6 +30,7 @@ from alsek.exceptions import AlsekError
 from alsek.storage.backends.redis.client.address import (
     close_client,
     connection_options,
+    node_name,
     node_pool,
     refresh_nodes,
 )
@@ -97,7 +98,7 @@ class Link(Server):
         except CLIENT_ERRORS as error:
             self._keep_or_close(wire, error)
             self.raise_permanent(error)
-            self._look_around()
+            self.look_around()
             if not repeat and not wire.unsent:
                 raise unavailable(self.where, 0, error, sent=True) from error
             return self._retry(lambda left: self._ask_fresh(packed, left, repeat))
@@ -143,6 +144,16 @@ class Link(Server):
             redis.RedisClusterException: No node has it at the moment.
         """
         return node_pool(self.client, self._home) if self.cluster else self.client.connection_pool
+
+    @property
+    def node(self) -> str | None:
+        """Which node of a cluster has this namespace, as far as is known: host and port."""
+        return node_name(self.client, self._home)
+
+    def look_around(self) -> None:
+        """Ask a cluster which node has which slots now. If no node answers, nothing changes."""
+        if self.cluster:
+            refresh_nodes(self.client)
 
     def shares_node(self, other: Link) -> bool:
         """Whether both speak to one node, as far as is known: what keeps one from answering keeps the other too."""
@@ -205,7 +216,7 @@ class Link(Server):
                 reply = ask(max(left, 0.05))
             except CLIENT_ERRORS as error:
                 self.raise_permanent(error)
-                self._look_around()
+                self.look_around()
                 self.begin_outage(error)
                 pauses = pauses or Pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
                 nap = pauses.next()
@@ -225,11 +236,6 @@ class Link(Server):
             raise error
         if not is_transient(error):
             raise server_error(self.where, error) from error
-
-    def _look_around(self) -> None:
-        """After an error: ask a cluster which node has which slots now."""
-        if self.cluster:
-            refresh_nodes(self.client)
 
     def _keep_or_close(self, wire: Wire, error: Exception | None, lasting: bool = True) -> None:
         """Keep a connection for further calls, unless this error has broken it, or it has unusual timeouts."""

@@ -22,7 +22,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from alsek.exceptions import BackendError
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.exchange import ANSWERED, Exchange, carry_out
-from alsek.storage.backends.redis.client.resp import encode_all
+from alsek.storage.backends.redis.client.resp import encode, encode_all
 from alsek.storage.backends.redis.client.script_text import KEYS, Source
 from alsek.storage.backends.redis.keys import marked_partitions
 
@@ -102,6 +102,11 @@ class ScriptCall:
         if not known:
             link.permitted.add(source.flagged_sha)
         return reply
+
+    def packed(self, *arguments: bytes) -> tuple[bytes, bytes]:
+        """The call as it is sent to a server of Redis 7 or newer: by the digest, and by the text."""
+        by_text = (b"EVAL", self._source.flagged, *self._tail, *arguments)
+        return self._packed(arguments, flagged=True), encode(by_text)
 
     def _packed(self, arguments: Sequence[bytes], flagged: bool) -> bytes:
         head = self._head_flagged if flagged else self._head_plain

@@ -22,6 +22,9 @@ in the value that :mod:`~alsek.storage.backends.redis.client.lua_values` has for
 ``flags=allow-oom`` lets a script that frees memory run at ``maxmemory``. Servers before 7.0 don't know such flags, but
 they lift that limit after the first write that needs no memory, so such a write comes first in the text for them.
 
+In the partitions of a cluster, workers sleep by subscription: there ``clusters/told.lua`` comes before all fragments,
+and what leaves a token first looks for such a worker. Elsewhere nothing of that is in the texts.
+
 A script must not stop half-way, because Redis does not undo what it has written. A user's rights are checked before
 the first write, when a process first runs a script (``scripts/rights/check.lua``). ``shared/base.lua`` says what
 happens if another program has put a key of another type in the place of one of Alsek's.
@@ -60,6 +63,9 @@ _KEYS_MADE: Final = (
     "local MESSAGES, QUEUES, DELAYED, WORKERS, COUNTERS = "
     "KEYS[1], P .. 'queues', P .. 'delayed', P .. 'workers', P .. 'counters'\n"
 )
+#: Where a token is left in ``shared/wakeups.lua``, and the same where a worker may be told.
+_LEAVES: Final = "if call('EXISTS', list) == 0 then\n"
+_TELLS: Final = "if call('EXISTS', list) == 0 and not told(list) then\n"
 _RAISES = "local call, try = redis.call, redis.pcall\n"
 _RAISES_WITH_NAME = """\
 local try = redis.pcall
@@ -102,13 +108,14 @@ class Source(NamedTuple):
 
 
 @cache
-def load(name: str, clock: str, channels: str = "") -> Source:
+def load(name: str, clock: str, channels: str = "", tells: bool = False) -> Source:
     """Put a script together.
 
     Args:
         name: Of its file; or that of a variant.
         clock: The text of the Lua function ``now()``.
         channels: What the names of channels begin with, after the namespace.
+        tells: It is for a partition of a cluster, where sleeping workers may be told.
     """
     text = with_values(_FOLDER.joinpath(f"{name.partition('+')[0]}.lua").read_text("utf-8"))
     flags = _FLAGS.search(text)
@@ -116,6 +123,9 @@ def load(name: str, clock: str, channels: str = "") -> Source:
     always, rarely = fragments(text, at_once)
     often = "".join(map(fragment_text, always[1:]))
     seldom = _seldom("".join(map(fragment_text, rarely)), bundles(text, at_once))
+    if tells and any(_LEAVES in part for part in (often, seldom)):
+        often = (_text_of_told() + often).replace(_LEAVES, _TELLS)
+        seldom = seldom.replace(_LEAVES, _TELLS)
     one_key = _ONE_KEY in text
     prefix = "string.sub(KEYS[1], 1, -9)" if one_key else "ARGV[1]"
     head = f"local P = {prefix}\nlocal C = P .. '{channels}'\nlocal made, rarely\n"
@@ -134,9 +144,13 @@ def load(name: str, clock: str, channels: str = "") -> Source:
 
 
 def commands_of(text: str) -> list[str]:
-    """The commands that a user must be allowed for this script. PUBLISH is not among them: it is optional."""
+    """The commands that a user must be allowed for this script; not those that publish, which are optional."""
     found = set(_COMMANDS.findall(text)) | ({"HMGET"} if "fetch(" in text else set[str]())
-    return sorted(found - {"PUBLISH"})
+    return sorted(found - {"PUBLISH", "SPUBLISH"})
+
+
+def _text_of_told() -> str:
+    return _FOLDER.joinpath("clusters", "told.lua").read_text("utf-8")
 
 
 def _rights(parts: str) -> str:

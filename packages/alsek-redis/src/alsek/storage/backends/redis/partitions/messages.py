@@ -35,6 +35,7 @@ from alsek.storage.backends.redis.partitions.rounds import Rounds, Visit
 from alsek.storage.backends.redis.partitions.waiter import PartitionedWaiter
 from alsek.storage.backends.redis.ports.port_set import PortSet
 from alsek.storage.backends.redis.ports.worker_arguments import WITHOUT_SUSPECTS
+from alsek.storage.backends.redis.wakeup.telling import Telling
 from alsek.storage.backends.refusals import late_step
 
 log = guarded_logger(__name__)
@@ -60,6 +61,7 @@ class PartitionedMessages(PartitionedInspection, MessagePort):
         super().__init__(parts)
         self._rounds: OrderedDict[str, Rounds] = OrderedDict()
         self._away = Away(parts)
+        self._telling = Telling()
 
     def add(self, submissions: Sequence[Submission], request: str) -> list[Added]:
         parts = self._parts
@@ -209,7 +211,9 @@ class PartitionedMessages(PartitionedInspection, MessagePort):
 
     def waiter(self, worker: Worker, slot: SlotKind | None = None) -> Waiter:
         parts = self._parts.all
-        waiter = PartitionedWaiter(parts, worker, slot, lambda number: parts[number].messages.pass_on(worker))
+        waiter = PartitionedWaiter(
+            parts, worker, slot, lambda number: parts[number].messages.pass_on(worker), self._telling
+        )
         self._rounds_of(worker).waiters.append(waiter)
         return waiter
 

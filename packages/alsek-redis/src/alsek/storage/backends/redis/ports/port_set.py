@@ -27,13 +27,17 @@ class PortSet:
         keys: The names of the keys.
         clock: The text of the Lua function ``now()``.
         listeners: Connections to the server for subscriptions.
+        tells: They are those of a partition of a cluster, where sleeping workers may be told.
     """
 
-    def __init__(self, link: Link, keys: Keys, clock: str, listeners: IdleListeners) -> None:
+    def __init__(
+        self, link: Link, keys: Keys, clock: str, listeners: IdleListeners, tells: bool = False
+    ) -> None:
         self.link = link
         self.keys = keys
         self.listeners = listeners
         self._clock = clock
+        self._tells = tells
         names = (keys.messages(), keys.queues(), keys.delayed(), keys.workers(), keys.counters())
         self._shared = tuple(name.encode() for name in names)
         self.messages = RedisMessages(link, keys, self._call)
@@ -50,7 +54,7 @@ class PortSet:
         return self
 
     def _call(self, script: str, keys: Sequence[bytes] = (), fixed: Sequence[bytes] = ()) -> ScriptCall:
-        source = load(script, self._clock, self.keys.channels)
+        source = load(script, self._clock, self.keys.channels, self._tells)
         if source.one_key:
             return ScriptCall(self.link, source, self._shared[:1], fixed, self.link.cluster)
         prefix = self.keys.prefix.encode()

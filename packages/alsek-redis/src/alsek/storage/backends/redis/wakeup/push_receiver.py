@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import TypeAlias
 
 from redis.exceptions import ResponseError
 
 from alsek.core.loggers import guarded_logger
 from alsek.storage.backends.records import Pushed
-from alsek.storage.backends.redis.client.reply_reader import NOT_YET, PlainReader, Push
+from alsek.storage.backends.redis.client.reply_reader import PlainReader, Push
 from alsek.storage.backends.redis.client.resp import Argument, encode
+from alsek.storage.backends.redis.wakeup.reading import next_reply
 
 log = guarded_logger(__name__)
 
 #: Makes a push of what was published; raises ValueError or IndexError for anything else.
 ReadPush: TypeAlias = Callable[[bytes], Pushed]
-
-_PIECE: Final = 65_536
 
 
 class PushReceiver:
@@ -59,7 +58,7 @@ class PushReceiver:
         )  # RESP3: what is published is sent also while a command blocks
         for command, accepted in ((hello, list), (("SUBSCRIBE", self._channel), Push)):
             connected.sendall(encode(command))
-            reply = _receive(connected, replies)
+            reply = next_reply(connected, replies)
             if type(reply) is not accepted:
                 log.debug("a waiter receives no pushes: %r", reply)
                 return b""
@@ -91,12 +90,3 @@ class PushReceiver:
         """Return the pushes since the last call."""
         pushed, self._pushed = self._pushed, []
         return pushed
-
-
-def _receive(connected: socket.socket, replies: PlainReader) -> Any:
-    while (reply := replies.gets()) is NOT_YET:
-        piece = connected.recv(_PIECE)
-        if not piece:
-            raise ConnectionResetError("the server closed the connection")
-        replies.feed(piece)
-    return reply

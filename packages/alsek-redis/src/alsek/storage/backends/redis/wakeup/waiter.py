@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable
-from ssl import SSLSocket
 from typing import Any, Final
 
 from redis.exceptions import InvalidResponse, ResponseError
@@ -34,13 +33,13 @@ from alsek.storage.backends.redis.client.reply_reader import NOT_YET, PlainReade
 from alsek.storage.backends.redis.client.resp import encode
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.wakeup.push_receiver import PushReceiver, ReadPush
+from alsek.storage.backends.redis.wakeup.reading import what_is_there
 from alsek.storage.backends.redis.wakeup.thread_waiter import ThreadWaiter
 
 log = guarded_logger(__name__)
 
 _INTERVAL_MS: Final = 5_000
 _REFUSED_INTERVAL_MS: Final = 1_000
-_PIECE: Final = 65_536
 _OVERDUE_S: Final = 3.0
 _CONNECT_S: Final = 1.0
 _LASTING: Final = ("WRONGTYPE", "NOPERM")
@@ -132,22 +131,12 @@ class SocketWaiter(Waiter):
         if self._socket is None:
             return True
         try:
-            while True:
-                piece = self._socket.recv(_PIECE)
-                if not piece:
-                    raise ConnectionResetError("the server closed the connection")
-                self._received += piece
-                if len(piece) < _PIECE and not isinstance(self._socket, SSLSocket):
-                    break  # that was all; with TLS, some may be decrypted that `poll` does not tell of
-        except (BlockingIOError, InterruptedError):
-            pass
+            self._received += what_is_there(self._socket)
         except OSError as error:
             let_through(error)
-            # With TLS "no data yet" is an error too, a subclass of OSError.
-            if type(error).__name__ not in ("SSLWantReadError", "SSLWantWriteError"):
-                log.debug("a waiter lost its connection: %s", error)
-                self._drop()
-                return True
+            log.debug("a waiter lost its connection: %s", error)
+            self._drop()
+            return True
         return self._take_replies()
 
     @property

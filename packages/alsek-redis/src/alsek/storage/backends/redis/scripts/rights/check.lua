@@ -6,7 +6,8 @@ local NAMES = { 'messages', 'queues', 'delayed', 'workers', 'leases', 'counters'
   'suspects-aside:t\na:q', 'facts', 'tasks:w', 'running', 'gone', 'history:1', 'values:v',
   'moves', 'group:g', 'members:g', 'nested:g', 'unreachable:u', 'unique:k', 'followed',
   'limit:c:l', 'limits', 'admitted:c:l', 'starts:r:l', 'waiting:c:l', 'waiting', 'waits',
-  'schedules', 'offers', 'reports:u', 'log:u', 'sleeping', 'sleepers:wakes:thread' }
+  'schedules', 'offers', 'reports:u', 'log:u', 'sleeping', 'sleepers:wakes:thread',
+  'hears:w', 'hearers:wakes:thread' }
 local function denied(command, name)
   return redis.error_reply('ALSEK RIGHTS ' .. command .. ' ' .. P .. name)
 end

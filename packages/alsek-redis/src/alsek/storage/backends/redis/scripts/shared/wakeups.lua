@@ -14,7 +14,8 @@ local function token_lists(wish, queue)
 end
 
 -- Leave a token on each of these lists that has none. `lacking`: the caller knows that there are such lists.
--- No other function wakes a worker.
+-- No other function wakes a worker. In the partitions of a cluster the loader puts clusters/told.lua in: there it first looks for
+-- a sleeper to tell.
 local function wake(lists, lacking)
   if not lacking and call('EXISTS', unpack(lists)) == #lists then return end
   for _, list in ipairs(lists) do

@@ -1,0 +1,98 @@
+"""Waiting for the messages of all partitions with one connection to each node of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from alsek.core.clock import monotonic_ms
+from alsek.storage.backends.kinds import SlotKind
+from alsek.storage.backends.records import Worker
+from alsek.storage.backends.redis.ports.port_set import PortSet
+from alsek.storage.backends.redis.wakeup.node_waiter import NodeWaiter, Place
+from alsek.storage.backends.redis.wakeup.telling import Telling
+
+#: While no node is known to have a partition, the cluster is asked again after so long.
+_ASKED_AGAIN_MS: Final = 1_000
+
+
+class NodeWaits:
+    """One connection to each node that has partitions; they follow their slots from node to node.
+
+    Args:
+        sets: The ports of each partition.
+        worker: The worker.
+        slot: As in :meth:`~alsek.storage.backends.ports.WorkPort.waiter`.
+        telling: What was found out about being told.
+    """
+
+    def __init__(
+        self, sets: Sequence[PortSet], worker: Worker, slot: SlotKind | None, telling: Telling
+    ) -> None:
+        self._links = [part.link for part in sets]
+        self._telling = telling
+        self._nodes: dict[str, NodeWaiter] = {}
+        self._homes: dict[int, NodeWaiter] = {}
+        #: Partitions of which it is not known, or not settled, which node has them.
+        self._homeless = {number: Place(part.messages.ear(worker, slot)) for number, part in enumerate(sets)}
+        self._asked_at: int | None = None
+
+    @property
+    def waiters(self) -> Sequence[NodeWaiter]:
+        """Those of the nodes."""
+        return tuple(self._nodes.values())
+
+    @property
+    def interval(self) -> int:
+        """As that of a waiter."""
+        return min((waiter.interval for waiter in self._nodes.values()), default=_ASKED_AGAIN_MS)
+
+    def arm(self) -> None:
+        """As that of a waiter. A node that is away keeps none of the others from waking the worker."""
+        for node, waiter in list(self._nodes.items()):
+            for number, place in waiter.take_strays().items():
+                place.left = node
+                self._homeless[number] = place
+                del self._homes[number]
+        if self._homeless:
+            self._settle()
+        for waiter in self._nodes.values():
+            waiter.arm()
+
+    def _settle(self) -> None:
+        """Give each partition to the waiter of its node."""
+        now = monotonic_ms()
+        nodes = {number: self._links[number].node for number in self._homeless}
+        lost = any(node is None or self._homeless[number].left == node for number, node in nodes.items())
+        if lost and (self._asked_at is None or now - self._asked_at >= _ASKED_AGAIN_MS):
+            self._asked_at = now
+            self._links[0].look_around()
+            nodes = {number: self._links[number].node for number in self._homeless}
+        for number, node in nodes.items():
+            if node is None:
+                continue
+            place = self._homeless.pop(number)
+            if (
+                place.left == node
+            ):  # it has said that it does not have it; the others do not know yet who does
+                place.refuse()
+            place.left = None
+            waiter = self._nodes.get(node)
+            if waiter is None:
+                waiter = self._nodes[node] = NodeWaiter(self._links[number], self._telling)
+            waiter.add(number, place)
+            self._homes[number] = waiter
+        for node, waiter in list(self._nodes.items()):
+            if waiter.is_empty:
+                waiter.close()
+                del self._nodes[node]
+
+    def listens_to(self, number: int) -> bool:
+        """Whether the worker would be told of a message of this partition now."""
+        waiter = self._homes.get(number)
+        return waiter is not None and waiter.listens_to(number)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for waiter in self._nodes.values():
+            waiter.close()

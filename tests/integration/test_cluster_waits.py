@@ -172,7 +172,7 @@ def test_a_pool_has_a_connection_to_each_node_for_each_group(
 
 
 def test_workers_of_both_kinds_share_what_is_there(redis_cluster: ClusterOfServers) -> None:
-    """One message wakes one of them, whichever; a second one of the same partition wakes the other."""
+    """One message wakes the one that is told, and only that; a second one of the same partition wakes the other."""
     namespace = f"it{uuid4().hex[:12]}"
     sleepers = [Sleeper(redis_cluster, namespace), Sleeper(redis_cluster, namespace, told=False)]
     try:
@@ -180,15 +180,15 @@ def test_workers_of_both_kinds_share_what_is_there(redis_cluster: ClusterOfServe
         for partition in range(0, _PARTITIONS, 5):
             for each in sleepers:
                 each.fall_asleep()
-            woken: list[int] = []
-            for queue in ("q", "r"):
-                uuid = at_location(new_uuid(), partition * LOCATIONS // _PARTITIONS + 3)
-                add(sleepers[0].backend, a_message(uuid, queue=queue))
-                woken += who_rings([each.waiter for n, each in enumerate(sleepers) if n not in woken] if woken
-                                   else [each.waiter for each in sleepers])  # fmt: skip
-                assert len(woken) == len({*woken}) or woken == [0, 0]
+            uuids_there = [
+                at_location(new_uuid(), partition * LOCATIONS // _PARTITIONS + 3) for _ in range(2)
+            ]
+            add(sleepers[0].backend, a_message(uuids_there[0]))
+            assert who_rings([each.waiter for each in sleepers]) == [0]
+            add(sleepers[0].backend, a_message(uuids_there[1], queue="r"))
+            assert who_rings([sleepers[1].waiter]) == [0]
             claimed = [uuid for each in sleepers for uuid in uuids(each.actor.step().claimed)]
-            assert len(claimed) == 2
+            assert sorted(claimed) == sorted(uuids_there)
             for each in sleepers:
                 each.actor.step(*map(succeeded, each.actor.held()))
     finally:

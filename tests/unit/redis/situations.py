@@ -32,6 +32,7 @@ from alsek.storage.backends.records import (
     WorkerFacts,
 )
 from alsek.storage.backends.redis import RedisBackend
+from alsek.storage.backends.redis.wakeup.waiter import token_lists
 from alsek.types import Wish
 
 #: The worker that makes the calls, one that holds another message, one whose lease has ended.
@@ -346,6 +347,14 @@ def _under_new_names(copies: list[Copy]) -> list[Copy]:
     return [type(copy)(f"new-{copy[0]}", *copy[1:]) for copy in copies]
 
 
+def _hear(backend: RedisBackend, worker: Worker) -> int:
+    """Let a worker be told, as its waiter on a cluster does."""
+    ports: Any = backend._ports
+    lists = token_lists(ports.keys, worker)
+    answer: int = ports._call("hear")(worker.id.encode(), *(name.encode() for name in lists))
+    return answer
+
+
 #: What is called, by the script that it is the proof of, on the backend to be tested, in the situation's namespace.
 #: Those with "rare" in their name find the rare things there too.
 OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
@@ -383,6 +392,8 @@ OPERATIONS: Final[dict[str, Callable[[Situation, RedisBackend], object]]] = {
     "renew nothing rare": lambda s, b: b.messages.renew(MINE, 1, s.tokens.values(), []),
     "retire rare": lambda s, b: b.messages.retire(MINE, s.rare_outcomes()),
     "retire": lambda s, b: b.messages.retire(MINE, s.outcomes()[:6]),
+    "hear": lambda s, b: _hear(b, MINE),
+    "hear twice": lambda s, b: (_hear(b, OTHER), _hear(b, OTHER)),
     "held": lambda s, b: b.messages.held(MINE),
     "report rare": lambda s, b: b.messages.report(MINE, [s.report("held-0"), s.report("held-3", number=2)]),
     "report_records rare": lambda s, b: b.messages.reports(["held-3", "told-dead", "held-0"], True),

@@ -22,6 +22,9 @@ pytestmark = [pytest.mark.redis, pytest.mark.slow, pytest.mark.deep]
 
 _PARTITIONS = 6
 
+#: What workers need to wait on one connection to each node, and what producers need to wake them.
+_TELLING = {"worker": ["+spublish", "+ssubscribe"], "producer": ["+spublish"], "reader": []}
+
 _BACKEND = """from alsek.storage.backends.redis import RedisBackend
 backend = RedisBackend({url!r}, namespace={namespace!r}, partitions={partitions})"""
 
@@ -43,6 +46,7 @@ def _rules(role: str, namespace: str) -> list[str]:
     spoken = "with partitions also `~{alsek%p*}:*` and `&{alsek%p*}:*`"
     assert spoken in text
     assert "add `+cluster|slots +command`" in text
+    assert "a producer also needs `+spublish`, and a worker `+spublish +ssubscribe`" in text
     return [
         *(f"~{key}" for key in keys),
         "resetchannels",
@@ -50,6 +54,7 @@ def _rules(role: str, namespace: str) -> list[str]:
         *line[1].split(),
         "+cluster|slots",
         "+command",
+        *_TELLING[role],
     ]
 
 
@@ -64,16 +69,18 @@ def namespace(redis_cluster: ClusterOfServers) -> Iterator[str]:
 
 
 @pytest.fixture
-def url_of(redis_cluster: ClusterOfServers, namespace: str) -> Iterator[Callable[[str], str]]:
-    """The url with which a user of this role connects; all nodes know the user."""
+def url_of(redis_cluster: ClusterOfServers, namespace: str) -> Iterator[Callable[..., str]]:
+    """The url with which a user of this role, and less these rights, connects; all nodes know the user."""
     admins = [redis.Redis.from_url(server.url) for server in redis_cluster.servers]
     made: list[str] = []
 
-    def make(role: str) -> str:
-        name = f"{role}-{namespace}"
+    def make(role: str, *less: str) -> str:
+        name = "-".join((role, namespace, *less))
         made.append(name)
         for admin in admins:
-            admin.execute_command("ACL", "SETUSER", name, "reset", "on", ">pw", *_rules(role, namespace))
+            admin.execute_command(
+                "ACL", "SETUSER", name, "reset", "on", ">pw", *_rules(role, namespace), *less
+            )
         hosts = ",".join(f"127.0.0.1:{server.port}" for server in redis_cluster.servers[:3])
         return f"redis+cluster://{name}:pw@{hosts}"
 
@@ -88,7 +95,7 @@ def _double(n: int) -> int:
 
 
 @pytest.mark.skipif(redis_version() < (7,), reason="the rules are for Redis 7")
-def test_each_role_does_its_part(namespace: str, url_of: Callable[[str], str], tmp_path: Path) -> None:
+def test_each_role_does_its_part(namespace: str, url_of: Callable[..., str], tmp_path: Path) -> None:
     """A pool runs what a producer submits, a reader looks, none of them may do more, and `alsek check` knows all."""
     urls = {role: url_of(role) for role in ("worker", "producer", "reader")}
 
@@ -125,12 +132,20 @@ def test_each_role_does_its_part(namespace: str, url_of: Callable[[str], str], t
             said = project.run("check", "--store", urls[role], "--namespace", namespace)
             assert said.returncode == 0, said.stdout + said.stderr
             assert f"This user {may}" in said.stdout, said.stdout
-            assert f"The namespace has {_PARTITIONS} partitions" in said.stdout
+            assert (
+                f"The namespace has {_PARTITIONS} partitions; a waiting worker has a connection to"
+                in said.stdout
+            )
             shown = project.run("status", "--store", urls[role], "--namespace", namespace)
             assert shown.returncode == 0, shown.stderr
         with pytest.raises(BackendError, match=r"lacks|may not"):
             Broker(reader).submit(double.generate(args=(1,), submit=False))
+        assert "a connection for each partition" not in worker.log
         assert worker.stop() == 0, worker.log
+        for role, lacking in (("producer", ["-spublish"]), ("worker", ["-spublish", "-ssubscribe"])):
+            said = project.run("check", "--store", url_of(role, *lacking), "--namespace", namespace)
+            names = " ".join(right.replace("-", "+") for right in lacking)
+            assert f"{_PARTITIONS} partitions; without {names} and the channels" in said.stdout, said.stdout
         reader.close()
     finally:
         producer.close()

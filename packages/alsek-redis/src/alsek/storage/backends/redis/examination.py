@@ -12,7 +12,7 @@ from alsek.storage.backends.findings import Finding, Level, clock_finding
 from alsek.storage.backends.header import READABLE_VERSIONS, unreadable
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.keys import Keys
-from alsek.storage.backends.redis.rights import rights_finding
+from alsek.storage.backends.redis.rights import partitions_finding, rights_finding
 
 _OLDEST: Final = (6, 2)
 #: How many records are looked at, chosen at random, for those of a newer version.
@@ -64,7 +64,7 @@ def examine_partitions(parts: Sequence[tuple[Link, Keys]]) -> Iterator[Finding]:
             if finding not in told and (number == 0 or finding.level != "ok"):
                 told.add(finding)
                 yield finding
-    yield Finding("partitions", "ok", f"The namespace has {len(parts)} partitions.")
+    yield partitions_finding(*parts[0], len(parts))
 
 
 def _info(link: Link) -> dict[str, str]:

@@ -11,7 +11,9 @@ from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.roles import CHANGES, HINTS, KEYLESS, ROLES, Role, commands_for
 
-_PROBE: Final = files("alsek.storage.backends.redis").joinpath("scripts", "rights", "probe.lua")
+_SCRIPTS: Final = files("alsek.storage.backends.redis").joinpath("scripts")
+_PROBE: Final = _SCRIPTS.joinpath("rights", "probe.lua")
+_PROBE_OF_CLUSTERS: Final = _SCRIPTS.joinpath("clusters", "probe.lua")
 _DOES: Final[dict[Role, str]] = {
     "reader": "look",
     "producer": "look and submit",
@@ -47,6 +49,43 @@ def rights_finding(link: Link, keys: Keys) -> Finding:
             "rights", "error", f"This user may not use the keys ~{keys.prefix}*: nothing works. {_SEE}."
         )
     return _finding(lacking, bool(answer[1]), bool(answer[2]), keys)
+
+
+def partitions_finding(link: Link, keys: Keys, many: int) -> Finding:
+    """Say how many partitions there are, and on a cluster over how many connections a worker of this user waits.
+
+    Args:
+        link: To the server of one of them.
+        keys: The names of that one.
+        many: How many there are.
+
+    Raises:
+        BackendUnavailableError: The server can't be reached.
+    """
+    text = f"The namespace has {many} partitions"
+    if not link.cluster:
+        return Finding("partitions", "ok", f"{text}.")
+    try:
+        answer: Any = link.call(
+            "EVAL", _PROBE_OF_CLUSTERS.read_bytes(), 1, keys.messages(), keys.told("none")
+        )
+    except BackendUnavailableError:
+        raise
+    except BackendError:  # another finding is about that
+        return Finding("partitions", "ok", f"{text}.")
+    if answer is None:
+        return Finding(
+            "partitions", "ok", f"{text}; before Redis 7 a waiting worker has a connection for each."
+        )
+    if answer:
+        lacking = " ".join(right.decode() for right in answer)
+        return Finding(
+            "partitions",
+            "warning",
+            f"{text}; without {lacking} and the channels &{keys.prefix}* waiting workers have a connection for each, "
+            f"not one to each node. {_SEE}.",
+        )
+    return Finding("partitions", "ok", f"{text}; a waiting worker has a connection to each node.")
 
 
 def _finding(lacking: frozenset[str], hears: bool, tells: bool, keys: Keys) -> Finding:

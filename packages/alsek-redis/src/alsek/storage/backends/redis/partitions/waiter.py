@@ -39,7 +39,8 @@ class PartitionedWaiter(Waiter):
         pass_on: Callable[[int], None],
         telling: Telling,
     ) -> None:
-        self._sets, self._worker, self._slot = sets, worker, slot
+        self._sets, self._worker = sets, worker
+        self._slot: SlotKind | None = slot
         self._pass_on = pass_on
         self._telling = telling
         self._woken: set[int] = set()

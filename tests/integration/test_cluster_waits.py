@@ -115,6 +115,13 @@ def _waiting(cluster: ClusterOfServers) -> list[dict[str, Any]]:
     return found
 
 
+def _kill(clients: list[dict[str, Any]]) -> None:
+    """Close these connections, on the side of their servers."""
+    for client in clients:
+        with redis.Redis(port=client["server"]) as admin:
+            admin.client_kill_filter(_id=client["id"])
+
+
 @pytest.fixture
 def sleeper(redis_cluster: ClusterOfServers) -> Iterator[Sleeper]:
     """A worker that sleeps on a cluster."""
@@ -199,8 +206,7 @@ def test_workers_of_both_kinds_share_what_is_there(redis_cluster: ClusterOfServe
 def test_a_connection_that_is_killed_is_replaced(sleeper: Sleeper) -> None:
     """The worker is woken at once, and by the next message as before."""
     for client in _waiting(sleeper.cluster):
-        with redis.Redis(port=client["server"]) as admin:
-            admin.client_kill_filter(_id=client["id"])
+        _kill([client])
         assert rings(sleeper.waiter)
         sleeper.actor.step()
         sleeper.fall_asleep()
@@ -224,6 +230,13 @@ def test_a_slot_that_moves_is_followed(harmed: Sleeper) -> None:
         harmed.fall_asleep()
         for each in range(_PARTITIONS):
             harmed.is_woken_from(each)
+    assert len(_waiting(cluster)) == harmed.connections == 3
+    _kill(_waiting(cluster))  # each is opened again to the node that it was to
+    assert rings(harmed.waiter)
+    harmed.actor.step()
+    harmed.fall_asleep()
+    for each in range(_PARTITIONS):
+        harmed.is_woken_from(each)
     assert len(_waiting(cluster)) == harmed.connections == 3
 
 
@@ -249,6 +262,7 @@ def test_a_master_that_steps_down_is_left(harmed: Sleeper, monkeypatch: pytest.M
     harmed.fall_asleep()
     for partition in range(_PARTITIONS):
         harmed.is_woken_from(partition)
+    assert len(_waiting(cluster)) == harmed.connections == 3
 
 
 def test_a_master_that_dies_is_replaced(harmed: Sleeper) -> None:
@@ -267,6 +281,7 @@ def test_a_master_that_dies_is_replaced(harmed: Sleeper) -> None:
     harmed.fall_asleep()
     for partition in range(_PARTITIONS):
         harmed.is_woken_from(partition)
+    assert harmed.connections == 3
 
 
 def test_a_user_who_may_not_subscribe_waits_in_the_other_way(

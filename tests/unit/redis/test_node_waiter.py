@@ -52,9 +52,9 @@ class Node:
         self, worker: Worker, slot: SlotKind | None = None, telling: Telling | None = None
     ) -> NodeWaiter:
         """A waiter for both partitions, armed, and heard of."""
-        made = NodeWaiter(self.link, telling or Telling())
+        made = NodeWaiter(None, telling or Telling())
         for number, part in enumerate(self.parts):
-            made.add(number, Place(part.messages.ear(worker, slot)))
+            made.add(number, Place(self.link, part.messages.ear(worker, slot)))
         self._waiters.append(made)
         settle(made)
         return made

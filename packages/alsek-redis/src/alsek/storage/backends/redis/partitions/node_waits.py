@@ -29,12 +29,13 @@ class NodeWaits:
     def __init__(
         self, sets: Sequence[PortSet], worker: Worker, slot: SlotKind | None, telling: Telling
     ) -> None:
-        self._links = [part.link for part in sets]
         self._telling = telling
         self._nodes: dict[str, NodeWaiter] = {}
         self._homes: dict[int, NodeWaiter] = {}
         #: Partitions of which it is not known, or not settled, which node has them.
-        self._homeless = {number: Place(part.messages.ear(worker, slot)) for number, part in enumerate(sets)}
+        self._homeless = {
+            number: Place(part.link, part.messages.ear(worker, slot)) for number, part in enumerate(sets)
+        }
         self._asked_at: int | None = None
 
     @property
@@ -49,9 +50,8 @@ class NodeWaits:
 
     def arm(self) -> None:
         """As that of a waiter. A node that is away keeps none of the others from waking the worker."""
-        for node, waiter in list(self._nodes.items()):
+        for waiter in self._nodes.values():
             for number, place in waiter.take_strays().items():
-                place.left = node
                 self._homeless[number] = place
                 del self._homes[number]
         if self._homeless:
@@ -62,24 +62,22 @@ class NodeWaits:
     def _settle(self) -> None:
         """Give each partition to the waiter of its node."""
         now = monotonic_ms()
-        nodes = {number: self._links[number].node for number in self._homeless}
-        lost = any(node is None or self._homeless[number].left == node for number, node in nodes.items())
+        nodes = {number: place.link.node for number, place in self._homeless.items()}
+        lost = [place for number, place in self._homeless.items() if nodes[number] in (None, place.left)]
         if lost and (self._asked_at is None or now - self._asked_at >= _ASKED_AGAIN_MS):
             self._asked_at = now
-            self._links[0].look_around()
-            nodes = {number: self._links[number].node for number in self._homeless}
+            lost[0].link.look_around()
+            nodes = {number: place.link.node for number, place in self._homeless.items()}
         for number, node in nodes.items():
             if node is None:
                 continue
             place = self._homeless.pop(number)
-            if (
-                place.left == node
-            ):  # it has said that it does not have it; the others do not know yet who does
+            if place.left == node:  # nobody else is known to have it
                 place.refuse()
             place.left = None
             waiter = self._nodes.get(node)
             if waiter is None:
-                waiter = self._nodes[node] = NodeWaiter(self._links[number], self._telling)
+                waiter = self._nodes[node] = NodeWaiter(node, self._telling)
             waiter.add(number, place)
             self._homes[number] = waiter
         for node, waiter in list(self._nodes.items()):

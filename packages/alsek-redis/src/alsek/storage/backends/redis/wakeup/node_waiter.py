@@ -56,6 +56,7 @@ class Place:
     """What a waiter knows of one partition (times in monotonic ms).
 
     Attributes:
+        link: To its node.
         ear: What is sent to it.
         subscribed: The command for that was sent.
         asked: That the sleeper is to be told was said, and is not answered.
@@ -63,9 +64,10 @@ class Place:
         ended_at: When it was told, or found a token.
         not_before: When to try again after a refusal.
         unsure: Something may have been told that did not arrive.
-        left: The node that has said that it does not have the partition (any more), until another one is tried.
+        left: The node that does not have the partition, or can't be reached, until another one is tried.
     """
 
+    link: Link
     ear: Ear
     subscribed: bool = False
     asked: bool = False
@@ -102,12 +104,12 @@ class NodeWaiter:
     """A connection on which this process never blocks, with subscriptions in several partitions.
 
     Args:
-        link: To the node.
+        node: Its name; None if there is no other one.
         telling: What was found out about subscriptions in this namespace.
     """
 
-    def __init__(self, link: Link, telling: Telling) -> None:
-        self._link = link
+    def __init__(self, node: str | None, telling: Telling) -> None:
+        self._node = node
         self._telling = telling
         self._places: dict[int, Place] = {}
         self._numbers: dict[bytes, int] = {}
@@ -149,10 +151,11 @@ class NodeWaiter:
         return woken
 
     def take_strays(self) -> dict[int, Place]:
-        """Take out the partitions that the node does not have any more."""
+        """Take out the partitions that the node may not have any more."""
         strays, self._strays = self._strays, set()
         taken = {number: self._places.pop(number) for number in strays}
         for place in taken.values():
+            place.lose()
             del self._numbers[place.ear.channel]
         return taken
 
@@ -167,7 +170,9 @@ class NodeWaiter:
         """See to it that messages of all partitions wake the worker. If the node is away, try again a second later."""
         now = monotonic_ms()
         if self._asked and now - self._answered_at > _OVERDUE_MS:
-            self._lose("it does not answer")
+            self.drain()  # this process may have been busy
+            if self._asked and now - self._answered_at > _OVERDUE_MS:
+                self._lose("it does not answer")
         if now < self._not_before:
             return
         due = [number for number, place in self._places.items() if place.is_due(now)]
@@ -183,6 +188,8 @@ class NodeWaiter:
                 self.arm()
             else:
                 self._not_before = now + _REFUSED_INTERVAL_MS
+                for place in self._places.values():
+                    place.left = self._node
 
     def drain(self) -> None:
         """Take in what has arrived."""
@@ -228,7 +235,10 @@ class NodeWaiter:
         self._socket.setblocking(False)
 
     def _open(self) -> None:
-        self._connection = self._link.connect(self._link.timeout / 2000, _CONNECT_S)
+        link = next(iter(self._places.values())).link
+        if self._node is not None and link.node != self._node:
+            raise ConnectionResetError("the partition has gone to another node meanwhile")
+        self._connection = link.connect(link.timeout / 2000, _CONNECT_S)
         # redis-py has logged in; from here on the socket is used directly.
         connected: socket.socket = self._connection._sock  # noqa: SLF001
         connected.settimeout(_CONNECT_S)
@@ -236,7 +246,7 @@ class NodeWaiter:
         connected.sendall(_HELLO)  # RESP3: a subscriber may send other commands too
         reply = next_reply(connected, self._replies)
         if isinstance(reply, ResponseError):
-            self._telling.refuse(self._link.where, str(reply))
+            self._telling.refuse(link.where, str(reply))
             self._drop()
         else:
             self._socket = connected
@@ -263,7 +273,7 @@ class NodeWaiter:
             place.end()
             self._woken.add(number)
             if reply == 2:
-                self._telling.miss(self._link.where)
+                self._telling.miss(place.link.where)
         elif place.unsure and place.subscribed:
             self._woken.add(number)
         if place.subscribed:
@@ -279,17 +289,20 @@ class NodeWaiter:
             place.end()
             self._woken.add(number)
         elif news[0] == b"sunsubscribe":  # the slot has gone to another node
-            place.lose()
-            self._woken.add(number)
-            self._strays.add(number)
+            self._lose_place(number, place)
+
+    def _lose_place(self, number: int, place: Place) -> None:
+        """Take in that another node has this partition now."""
+        place.lose()
+        place.left = self._node
+        self._woken.add(number)
+        self._strays.add(number)
 
     def _take_refusal(self, what: str, number: int, place: Place, error: str) -> None:
         if what == "hear":
             place.asked = False
         if error.startswith("MOVED"):
-            place.lose()
-            self._woken.add(number)
-            self._strays.add(number)
+            self._lose_place(number, place)
         elif error.startswith("NOSCRIPT"):
             self._by_text = True
             self._unknown.append(number)
@@ -298,12 +311,13 @@ class NodeWaiter:
             if what == "subscribe":
                 place.subscribed = False
             if not error.startswith(_TRANSIENT):
-                self._telling.refuse(self._link.where, error)
+                self._telling.refuse(place.link.where, error)
 
     def _lose(self, why: object) -> None:
-        """Drop the connection. What was told last may not have arrived."""
-        log.debug("a waiter lost its connection to %s: %s", self._link.where, why)
+        """Drop the connection. What was told last may not have arrived, and others may have the partitions by now."""
+        log.debug("a waiter lost its connection to %s: %s", self._node, why)
         self._woken |= self._places.keys()
+        self._strays |= self._places.keys()
         self._drop()
 
     def _drop(self) -> None:

@@ -68,6 +68,21 @@ class ModelMessage:
         return (self.submission.priority, self.arrival)
 
     @property
+    def limits(self) -> list[Limit]:
+        """Its limits, in the order of their ids."""
+        return sorted(self.submission.limits, key=lambda limit: limit.id)
+
+    @property
+    def line(self) -> frozenset[str]:
+        """Which line it is in while it waits for a limit."""
+        return frozenset(limit.id for limit in self.submission.limits)
+
+    @property
+    def is_in_line(self) -> bool:
+        """Whether it waits for a limit."""
+        return self.state == "waiting" and not self.waits_for
+
+    @property
     def has_begun(self) -> bool:
         """Whether it was claimed, and charged for that."""
         return self.state == "claimed" or bool(self.losses or self.retries)
@@ -147,6 +162,7 @@ class Model:
         self.gone: dict[str, tuple[str, int, bool, str]] = {}
         self.keys: dict[str, ModelKey] = {}
         self.starts: dict[str, list[int]] = {}
+        self.lines: dict[frozenset[str], Limit] = {}
         self.noted: set[Limit] = set()
         self.statuses: dict[str, TaskStatus] = {}
         self.results: dict[str, bytes] = {}
@@ -260,24 +276,31 @@ class Model:
         return len(starts) + sum(message.takes_up(limit) for message in self.messages.values())
 
     def waiting_for(self, limit: Limit) -> list[ModelMessage]:
-        """Those that wait for a limit, in their order."""
-        found = [message for message in self.messages.values() if message.waits_for == limit.id]
+        """Those of the lines that stand at a limit, in their order."""
+        found = [message for message in self.messages.values() if self.waits_for(message) == limit.id]
         return sorted(found, key=lambda message: message.place)
+
+    def waits_for(self, message: ModelMessage) -> str:
+        """What a message waits for: the limit at which its line stands, or its unique key; else nothing."""
+        return self.lines[message.line].id if message.is_in_line else message.waits_for
 
     def next_free(self, limit: Limit) -> int | None:
         """When a start leaves the window of a rate that is full."""
         starts = [start for start in self.starts.get(limit.id, ()) if start > self.now - limit.per]
         return min(starts) + limit.per if starts and self.used(limit) >= limit.amount else None
 
-    def _become_ready(self, message: ModelMessage, first: bool = False) -> None:
-        """Ready at its place, or waiting for the first limit that is full; or for which others wait, if not `first`."""
-        limits = sorted(message.submission.limits, key=lambda limit: limit.id)
+    def _become_ready(self, message: ModelMessage) -> None:
+        """Ready at its place; or waiting in its line, which begins at the first limit that is full, or waited for."""
         full = [
-            limit
-            for limit in limits
-            if self.used(limit) >= limit.amount or (self.waiting_for(limit) and not first)
+            limit for limit in message.limits if self.used(limit) >= limit.amount or self.waiting_for(limit)
         ]
-        message.state, message.waits_for = ("waiting", full[0].id) if full else ("ready", "")
+        message.state, message.waits_for = ("waiting" if full else "ready"), ""
+        if full and not any(
+            each.is_in_line
+            for each in self.messages.values()
+            if each is not message and each.line == message.line
+        ):
+            self.lines[message.line] = full[0]
         self.noted.update(full[:1])
 
     def _leave(self, message: ModelMessage) -> None:
@@ -302,9 +325,12 @@ class Model:
         waiting = self.waiting_for(limit)
         if self.used(limit) >= limit.amount or not waiting:
             return False
-        waiting[0].state = "none"
-        waiting[0].waits_for = ""
-        self._become_ready(waiting[0], first=True)
+        first = waiting[0]
+        full = [each for each in first.limits if self.used(each) >= each.amount]
+        if full:
+            self.lines[first.line] = full[0]
+        else:
+            first.state = "ready"
         return True
 
     def contact(self) -> None:
@@ -417,7 +443,7 @@ class Model:
     def promote(self) -> None:
         """Make delayed messages that are due ready; look at the limits that have room again."""
         for message in self.messages.values():
-            self.noted.update(limit for limit in message.submission.limits if limit.id == message.waits_for)
+            self.noted.update(limit for limit in message.limits if limit.id == self.waits_for(message))
         delayed = [message for message in self.messages.values() if message.state == "delayed"]
         for message in sorted(delayed, key=lambda message: message.due):
             if message.due[0] <= self.now:
@@ -518,7 +544,7 @@ class Model:
         """Until the first delayed message is due, or the first start that lets one in leaves its window."""
         dues = [message.due[0] for message in self.messages.values() if message.state == "delayed"]
         for message in self.messages.values():
-            waited_for = (limit for limit in message.submission.limits if limit.id == message.waits_for)
+            waited_for = (limit for limit in message.limits if limit.id == self.waits_for(message))
             dues += [free for limit in waited_for if (free := self.next_free(limit)) is not None]
         return max(min(dues) - self.now, 0) if dues else None
 

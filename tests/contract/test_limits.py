@@ -331,8 +331,8 @@ def test_several_limits_must_all_admit(backend: Backend, messages: MessagePort, 
     assert located(messages, "both").waits_for == "c:b"
     add(backend, a_message("only a", limits=(a,)))
     assert state_of(backend, "only a") == "ready"
-    add(backend, a_message("both again", limits=(a, b)))
-    assert located(messages, "both again").waits_for == "c:a"
+    add(backend, a_message("all", limits=(a, b, Limit("c", 1))))
+    assert located(messages, "all").waits_for == "c:a"
     assert the_limit(messages, "c:a") == LimitRecord("c:a", 1, 0, ("only a",), 1, 1)
 
 

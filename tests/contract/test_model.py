@@ -607,7 +607,7 @@ class BackendMachine(RuleBasedStateMachine):
         for message in model.messages.values():
             found = self.port.find(message.uuid)
             assert found is not None
-            assert found.waits_for == message.waits_for
+            assert found.waits_for == model.waits_for(message)
 
     @invariant()
     def the_rest_agrees(self) -> None:

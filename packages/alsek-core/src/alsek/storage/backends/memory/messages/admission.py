@@ -1,10 +1,12 @@
-"""Limits: which of them admit a message, and what is noted of each that a message uses, leaves or waits for."""
+"""Limits: which of them admit a message, who takes up their places, and which lines stand at them."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 
 from alsek.storage.backends.memory.messages.limit_state import LimitState
+from alsek.storage.backends.memory.messages.lines import Line, Place
 from alsek.storage.backends.memory.messages.message_table import MessageTable
 from alsek.storage.backends.memory.messages.stored_message import StoredMessage
 from alsek.storage.backends.records import FOR_EVER, Limit, LimitRecord
@@ -20,13 +22,13 @@ def declare(table: MessageTable, limits: tuple[Limit, ...]) -> None:
             table.noted_limits.add(limit.id)
 
 
-def full_for(table: MessageTable, message: StoredMessage, passes: bool) -> str:
+def full_for(table: MessageTable, message: StoredMessage, *, passes: bool) -> str:
     """Return the first limit, by id, that does not admit a message; empty if all do.
 
     Args:
         table: The table.
         message: It takes up no place.
-        passes: It is the first of those that wait, so it goes before others that wait.
+        passes: It is the first of a line whose turn it is, so it goes before others that wait.
     """
     now = table.store.clock()
     for limit in _in_order(message):
@@ -70,21 +72,51 @@ def start(table: MessageTable, message: StoredMessage) -> None:
             table.noted_limits.add(limit.id)
 
 
-def wait(table: MessageTable, message: StoredMessage) -> None:
-    """Let a message wait for the limit that it names."""
-    limit = next(each for each in message.submission.limits if each.id == message.waits_for)
-    state = _state(table, limit)
-    state.add_waiting(message.place)
-    _changed(table, state)
-    table.noted_limits.add(limit.id)
+def line_of(table: MessageTable, message: StoredMessage, full: str) -> Line:
+    """Return the line of a message; if there is none, a new one, which will stand at the limit `full`."""
+    ids = tuple(limit.id for limit in _in_order(message))
+    return table.lines.get(ids) or Line(ids, full)
 
 
-def wait_no_longer(table: MessageTable, message: StoredMessage) -> None:
-    """Let it wait no longer."""
-    state = table.limits.get(message.waits_for)
+def join(table: MessageTable, line: Line, place: Place) -> None:
+    """Let a message wait in its line."""
+    if line.places:
+        _leave_limit(table, line)
+    insort(line.places, place)
+    table.lines[line.ids] = line
+    _stand_at(table, line, line.at)
+
+
+def leave_line(table: MessageTable, line: Line, place: Place) -> None:
+    """Let it wait no longer; a line without messages is gone."""
+    _leave_limit(table, line)
+    del line.places[bisect_left(line.places, place)]
+    if line.places:
+        _stand_at(table, line, line.at)
+    else:
+        del table.lines[line.ids]
+
+
+def move_line(table: MessageTable, line: Line, full: str) -> None:
+    """Let a line stand at another one of its limits, `full`."""
+    _leave_limit(table, line)
+    _stand_at(table, line, full)
+
+
+def _leave_limit(table: MessageTable, line: Line) -> None:
+    state = table.limits.get(line.at)
     assert state is not None
-    state.remove_waiting(message.place)
+    state.waiting.remove(line)
     _changed(table, state)
+
+
+def _stand_at(table: MessageTable, line: Line, name: str) -> None:
+    state = table.limits.get(name)
+    assert state is not None
+    line.at = name
+    state.waiting.insert(line)
+    _changed(table, state)
+    table.noted_limits.add(name)
 
 
 def next_due(table: MessageTable) -> int | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
-from alsek.storage.backends.memory.messages.stored_message import Place
+from alsek.storage.backends.memory.messages.lines import LinesAtLimit
 from alsek.storage.backends.records import Limit, LimitRecord
 
 #: How many of the messages that take up places are shown.
@@ -20,14 +20,14 @@ class LimitState:
         limit: Its numbers, as the last submission said.
         admitted: The uuids of messages that take up a place: ready or claimed ones; for a rate only ready ones.
         starts: When messages were claimed, oldest first; for a rate.
-        waiting: The places of the messages that wait for it first of all, in their order.
+        waiting: The lines of messages that stand at it.
         announced: The due time for which a sleeping worker was woken last; 0 for none.
     """
 
     limit: Limit
     admitted: dict[str, None] = field(default_factory=dict)
     starts: list[int] = field(default_factory=list)
-    waiting: list[Place] = field(default_factory=list)
+    waiting: LinesAtLimit = field(default_factory=LinesAtLimit)
     announced: int = 0
 
     def used(self, now: int) -> int:
@@ -44,14 +44,6 @@ class LimitState:
         if self.has_room(now) or not self.starts:
             return None
         return self.starts[0] + self.limit.per
-
-    def add_waiting(self, place: Place) -> None:
-        """Let a message wait at its place."""
-        insort(self.waiting, place)
-
-    def remove_waiting(self, place: Place) -> None:
-        """Let it wait no longer."""
-        del self.waiting[bisect_left(self.waiting, place)]
 
     def record(self, now: int) -> LimitRecord:
         """Return what an inspection shows."""

@@ -14,6 +14,7 @@ from alsek.storage.backends.memory.lanes import Lane
 from alsek.storage.backends.memory.messages.groups.ends import GroupEnd
 from alsek.storage.backends.memory.messages.groups.stored_group import StoredGroup
 from alsek.storage.backends.memory.messages.limit_state import LimitState
+from alsek.storage.backends.memory.messages.lines import LimitIds, Line
 from alsek.storage.backends.memory.messages.queue import Queue
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
 from alsek.storage.backends.memory.messages.sleeper import Sleeper
@@ -66,7 +67,8 @@ class MessageTable:
         keys: The unique keys that are held, each until its window ends if only that is left.
         limits: The limits that are used or waited for, each until its last start is out of the window if nothing else
             is left of it.
-        noted_limits: The limits in which a place may have become free in this operation, or for which one waits now.
+        lines: The lines of messages that wait for limits, by the ids of these.
+        noted_limits: The limits in which a place may have become free in this operation, or at which a line stands now.
         postponed_limits: Those that are to be noted in the next step of a worker.
         reports: What is kept of reports, by the uuid of the message.
         schedules: The schedules by name.
@@ -95,6 +97,7 @@ class MessageTable:
         self.history: dict[tuple[int, str, str], str] = {}
         self.keys: ExpiringDict[str, KeyState] = ExpiringDict(store.clock)
         self.limits: ExpiringDict[str, LimitState] = ExpiringDict(store.clock)
+        self.lines: dict[LimitIds, Line] = {}
         self.noted_limits: set[str] = set()
         self.postponed_limits: set[str] = set()
         self.reports: ExpiringDict[str, StoredReport] = ExpiringDict(store.clock)
@@ -163,6 +166,7 @@ class MessageTable:
         self.history.clear()
         self.keys.clear()
         self.limits.clear()
+        self.lines.clear()
         self.noted_limits.clear()
         self.postponed_limits.clear()
         self.reports.clear()

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from heapq import merge
 
 from alsek.storage.backends.memory.lanes import Lane
-from alsek.storage.backends.memory.messages.stored_message import Due, Place, StoredMessage
+from alsek.storage.backends.memory.messages.lines import Place
+from alsek.storage.backends.memory.messages.stored_message import Due, StoredMessage
 
 
 class Queue:

@@ -8,14 +8,12 @@ from typing import Final, TypeAlias
 from alsek.storage.backends.header import RECORD_VERSION, tail_values
 from alsek.storage.backends.kinds import is_async
 from alsek.storage.backends.memory.lanes import Lane
+from alsek.storage.backends.memory.messages.lines import Line, Place
 from alsek.storage.backends.records import Claimed, Located, Stored, Submission
 from alsek.storage.backends.states import MessageState
 
 #: Before the unique key in what a message waits for.
-KEY_PREFIX: Final = "u:"
-
-#: The place of a ready message in its lane: (priority, arrival, uuid).
-Place: TypeAlias = tuple[int, int, str]
+_KEY_PREFIX: Final = "u:"
 
 #: The place of a delayed message: (when it is due, in which order it was delayed, uuid).
 Due: TypeAlias = tuple[int, int, str]
@@ -43,7 +41,8 @@ class StoredMessage:
         seq: The step of the holder that claimed it.
         tail: The fields of the header that no store reads.
         version: The version of this record. A version that is not known can't be read.
-        waits_for: What it waits for, as in :class:`~alsek.storage.backends.records.Located`; empty if it does not.
+        awaited_key: The unique key behind whose holder it waits; None if it does not.
+        line: The line in which it waits for a limit; None if it does not.
     """
 
     submission: Submission
@@ -63,7 +62,8 @@ class StoredMessage:
     seq: int = 0
     version: int = RECORD_VERSION
     tail: str = ""
-    waits_for: str = ""
+    awaited_key: str | None = None
+    line: Line | None = None
 
     @property
     def uuid(self) -> str:
@@ -95,7 +95,14 @@ class StoredMessage:
     @property
     def awaits_key(self) -> bool:
         """True if it waits behind the holder of its unique key."""
-        return self.waits_for.startswith(KEY_PREFIX)
+        return self.awaited_key is not None
+
+    @property
+    def waits_for(self) -> str:
+        """What it waits for, as in :class:`~alsek.storage.backends.records.Located`; empty if it does not."""
+        if self.awaited_key is not None:
+            return _KEY_PREFIX + self.awaited_key
+        return "" if self.line is None else self.line.at
 
     @property
     def has_begun(self) -> bool:

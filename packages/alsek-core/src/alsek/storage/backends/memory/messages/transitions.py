@@ -14,7 +14,7 @@ from alsek.storage.backends.memory.messages.groups.ends import ends_of
 from alsek.storage.backends.memory.messages.message_table import MessageTable, RememberedUuid
 from alsek.storage.backends.memory.messages.queue import Queue
 from alsek.storage.backends.memory.messages.registered_worker import RegisteredWorker
-from alsek.storage.backends.memory.messages.stored_message import KEY_PREFIX, StoredMessage
+from alsek.storage.backends.memory.messages.stored_message import StoredMessage
 from alsek.storage.backends.records import Retried, TaskStatus
 from alsek.storage.backends.states import MessageState
 
@@ -26,8 +26,8 @@ def enter(table: MessageTable, message: StoredMessage, state: MessageState) -> N
     table.queues.setdefault(message.queue, Queue()).insert(message)
     if state == "ready" and message.submission.limits:
         admission.take_places(table, message)
-    elif message.waits_for and not message.awaits_key:
-        admission.wait(table, message)
+    elif message.line is not None:
+        admission.join(table, message.line, message.place)
 
 
 def leave(table: MessageTable, message: StoredMessage, *, claimed: bool = False) -> None:
@@ -35,11 +35,11 @@ def leave(table: MessageTable, message: StoredMessage, *, claimed: bool = False)
 
     It gives back the places of limits that it takes up, unless it is to be claimed now, and waits for nothing.
     """
-    queue = table.queues[message.queue]
+    queue, state = table.queues[message.queue], message.state
     queue.remove(message)
     if not queue.messages:
         del table.queues[message.queue]
-    if message.waits_for:
+    if state == "waiting":
         _wait_no_longer(table, message)
     elif message.submission.limits:
         (admission.start if claimed else admission.give_back_places)(table, message)
@@ -49,11 +49,12 @@ def leave(table: MessageTable, message: StoredMessage, *, claimed: bool = False)
 
 
 def _wait_no_longer(table: MessageTable, message: StoredMessage) -> None:
-    if message.awaits_key:
-        unique_keys.wait_no_longer(table.keys, message.waits_for.removeprefix(KEY_PREFIX))
-    else:
-        admission.wait_no_longer(table, message)
-    message.waits_for = ""
+    if message.awaited_key is not None:
+        unique_keys.wait_no_longer(table.keys, message.awaited_key)
+        message.awaited_key = None
+    elif message.line is not None:
+        admission.leave_line(table, message.line, message.place)
+        message.line = None
 
 
 def end(
@@ -159,24 +160,23 @@ def give_back_all(
     return len(held)
 
 
-def _become_ready(table: MessageTable, message: StoredMessage, *, passes: bool = False) -> None:
-    """Make a message ready at the place that its fields say; or let it wait for the first limit that is full.
-
-    With `passes`, a limit for which others wait is not full because of that.
-    """
+def _become_ready(table: MessageTable, message: StoredMessage) -> None:
+    """Make a message ready at the place that its fields say; or let it wait, if one of its limits is full."""
     if message.submission.limits:
-        message.waits_for = admission.full_for(table, message, passes)
-    if message.waits_for:
-        enter(table, message, "waiting")
-    else:
-        enter(table, message, "ready")
-        table.wake(message.lane)
+        full = admission.full_for(table, message, passes=False)
+        if full:
+            message.line = admission.line_of(table, message, full)
+            enter(table, message, "waiting")
+            return
+    enter(table, message, "ready")
+    table.wake(message.lane)
 
 
 def let_in(table: MessageTable, message: StoredMessage) -> None:
-    """Make the first message that waits for a limit ready; or let it wait for another limit that is full."""
+    """Make a message ready that waits, and whose limits all have room."""
     leave(table, message)
-    _become_ready(table, message, passes=True)
+    enter(table, message, "ready")
+    table.wake(message.lane)
 
 
 def requeue(table: MessageTable, message: StoredMessage, retried: Retried) -> None:
@@ -203,7 +203,7 @@ def wait_behind_key(table: MessageTable, message: StoredMessage, delay: int) -> 
     unique, now = message.submission.unique, table.store.clock()
     assert unique is not None
     unique_keys.wait_behind(table.keys, unique.key, message.uuid)
-    message.waits_for = KEY_PREFIX + unique.key
+    message.awaited_key = unique.key
     message.ready_since = now + max(delay, 0)
     message.due = (message.ready_since, next(table.store.numbers), message.uuid)
     enter(table, message, "waiting")

@@ -77,19 +77,19 @@ def test_those_of_a_full_tenant_hold_up_no_other_tenant_at_a_rate(
     store: Store, backend: Backend, messages: MessagePort, actor: Actors
 ) -> None:
     """The same holds for a start that leaves the window of a rate."""
-    shared, acme, initech = Limit("a", 2, 1_000), Limit("acme", 1, 90_000), Limit("initech", 1, 90_000)
+    shared, acme, initech = Limit("a", 2, 60_000), Limit("acme", 1, 900_000), Limit("initech", 1, 900_000)
     worker = actor()
     add(backend, a_message("of acme", limits=(shared, acme)), a_message("of none", limits=(shared,)))
     worker.claim()
     add(backend, *(a_message(f"m{n}", limits=(shared, acme)) for n in range(MANY)))
     add(backend, a_message("behind", limits=(shared, initech)))
     assert waits_for(messages, "m0", f"m{MANY - 1}", "behind") == ["r:a"] * 3
-    assert worker.step(limit=0).next_due == 1_000
-    store.advance(1_000)
+    assert worker.step(limit=0).next_due == 60_000
+    store.advance(60_000)
     step = worker.step(limit=0)
     assert state_of(backend, "behind") == "ready"
     assert waits_for(messages, "m0", f"m{MANY - 1}") == ["r:acme"] * 2
-    assert step.next_due == 89_000
+    assert step.next_due == 840_000
 
 
 def test_who_comes_joins_its_line(backend: Backend, messages: MessagePort) -> None:

@@ -314,7 +314,7 @@ class Situation:
                 found.update(member[13:] for member in members)
             elif kind == b"zset" and key == "delayed":
                 found.update(member[13:].split(b"\n")[0] for member in members)
-            elif kind == b"zset" and key.startswith("waiting:"):
+            elif kind == b"zset" and key.startswith("line:"):
                 found.update(member[13:] for member in members)
             elif kind == b"hash" and (key.startswith("claims:") or key == "waits"):
                 found.update(members)

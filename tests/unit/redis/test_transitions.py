@@ -21,7 +21,7 @@ WRITES: Final = {
     ("HINCRBY", "QUEUES"): {"effects", "add_one", "pushes"},
     ("HDEL", "QUEUES"): {"effects"},
     # Ready sets. One that is overwritten leaves its index; what belongs there is delayed.
-    ("ZADD", "set"): {"effects", "add_one", "set_aside", "sleepers", "waiting"},
+    ("ZADD", "set"): {"effects", "add_one", "set_aside", "sleepers", "line_places"},
     ("ZADD", "P .. group.index"): {"effects"},
     ("ZADD", "P .. 'ready:' .. wish"): {"add_one"},
     ("ZREM", "set.key"): {"leave_ready"},
@@ -49,8 +49,15 @@ WRITES: Final = {
     # Messages that wait for a limit or behind the holder of their key. What was removed otherwise leaves its set too.
     ("HSET", "WAITS"): {"waiting"},
     ("HDEL", "WAITS"): {"waiting"},
-    ("ZREM", "set"): {"waiting", "admission", "sleepers"},
+    # A line stands at one of its limits.
+    ("ZADD", "line.set"): {"waiting"},
+    ("ZREM", "line.set"): {"waiting"},
+    ("HSET", "LINES"): {"line_places"},
+    ("HDEL", "LINES"): {"line_places"},
+    ("ZREM", "set"): {"line_places", "admission", "sleepers"},
+    ("ZREM", "P .. 'waiting:' .. line.at"): {"line_places"},
     ("ZREM", "P .. 'waiting:' .. id"): {"waiting"},
+    ("ZREM", "P .. 'waiting:' .. limit.id"): {"admission"},
     ("HINCRBY", "P .. 'waiting'"): {"waiting"},
     ("HDEL", "P .. 'waiting'"): {"waiting"},
     # Places of limits, and starts.

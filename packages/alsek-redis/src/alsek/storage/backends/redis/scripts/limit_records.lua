@@ -8,7 +8,11 @@ for _, id in ipairs(ARGV[2] and { unpack(ARGV, 2) } or call('ZRANGE', P .. 'limi
   local amount, per = string.match(call('GET', P .. 'limit:' .. id) or '', '^(%d+)/(%d+)$')
   if amount then
     local admitted, starts, from = P .. 'admitted:' .. id, P .. 'starts:' .. id, '(' .. int(NOW - tonumber(per))
-    local taken, waiting = number(try('SCARD', admitted)), number(try('ZCARD', P .. 'waiting:' .. id))
+    local taken, waiting = number(try('SCARD', admitted)), 0
+    for _, entry in ipairs(try('ZRANGE', P .. 'waiting:' .. id, 0, -1)) do
+      local line = string.match(entry, '^%d+\n(.*)$')
+      waiting = waiting + (line and number(try('ZCARD', P .. 'line:' .. line)) or 1)
+    end
     local begun = per ~= '0' and number(try('ZCOUNT', starts, from, '+inf')) or 0
     local oldest = begun > 0 and call('ZRANGEBYSCORE', starts, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
     if taken + waiting + begun > 0 then

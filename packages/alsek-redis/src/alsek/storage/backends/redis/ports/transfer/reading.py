@@ -28,8 +28,8 @@ from alsek.storage.backends.redis.ports.transfer.sorted_sets import Entry, flat,
 #: How a limit among the delayed messages begins, and what stands for schedules there.
 _NO_MESSAGES: Final = (b"limit:", b"schedules")
 
-#: The messages that wait for so many limits are read together.
-_LIMITS_BATCH: Final = 100
+#: The messages of so many lines that wait for limits are read together.
+_LINES_BATCH: Final = 100
 
 #: How many digits the arrival number has at the beginning of a member.
 _DIGITS: Final = 13
@@ -114,16 +114,17 @@ class Reader:
         yield from self._others({member[_DIGITS:].partition(b"\n")[0] for member in left})
 
     def _limited(self, most: int, left: set[bytes]) -> Iterator[Page]:
-        """The messages that wait for limits: of a few limits at a time in their order."""
-        limits = self._link.call("ZRANGE", f"{self._keys.prefix}limits", 0, -1)
-        for start in range(0, len(limits), _LIMITS_BATCH):
-            names = [
-                f"{self._keys.prefix}waiting:{name.decode()}"
-                for name in limits[start : start + _LIMITS_BATCH]
+        """The messages that wait for limits: at each limit of a few lines at a time in their order."""
+        for limit in self._link.call("ZRANGE", f"{self._keys.prefix}limits", 0, -1):
+            entries = self._link.call("ZRANGE", f"{self._keys.prefix}waiting:{limit.decode()}", 0, -1)
+            lines = [
+                entry[_DIGITS + 1 :].decode() for entry in entries if entry[_DIGITS : _DIGITS + 1] == b"\n"
             ]
-            for page in walk(self._link, names, most, left):
-                uuids = [entry.member[_DIGITS:] for entry in page]
-                yield self._message_page(uuids, self._waiting_places(uuids))
+            for names in in_pieces(lines, _LINES_BATCH):
+                sets = [f"{self._keys.prefix}line:{name}" for name in names]
+                for page in walk(self._link, sets, most, left):
+                    uuids = [entry.member[_DIGITS:] for entry in page]
+                    yield self._message_page(uuids, self._waiting_places(uuids))
 
     def _waiting_places(self, uuids: Sequence[bytes]) -> list[_Place]:
         """Of messages that may wait: a suspect, or delayed until a time that they have to wait for besides."""

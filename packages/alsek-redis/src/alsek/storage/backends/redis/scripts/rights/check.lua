@@ -5,7 +5,7 @@ local NAMES = { 'messages', 'queues', 'delayed', 'workers', 'leases', 'counters'
   'descendants:u', 'statuses:u', 'letters:u\nq', 'dead:q', 'fading:q', 'dead', 'locks:l', 'paused', 'aside', 'aside:t\na:q',
   'suspects-aside:t\na:q', 'facts', 'tasks:w', 'running', 'gone', 'history:1', 'values:v',
   'moves', 'group:g', 'members:g', 'nested:g', 'unreachable:u', 'unique:k', 'followed',
-  'limit:c:l', 'limits', 'admitted:c:l', 'starts:r:l', 'waiting:c:l', 'waiting', 'waits',
+  'limit:c:l', 'limits', 'admitted:c:l', 'starts:r:l', 'waiting:c:l', 'waiting', 'waits', 'line:c:l', 'lines',
   'schedules', 'offers', 'reports:u', 'log:u', 'sleeping', 'sleepers:wakes:thread',
   'hears:w', 'hearers:wakes:thread' }
 local function denied(command, name)

@@ -1,5 +1,5 @@
 -- When limits are to be looked at because time has passed: as a member 'limit:' id of the delayed messages.
--- Needs: effects first_due limits wakeups
+-- Needs: effects first_due limits lines wakeups
 
 -- Note a limit that is due, given its member.
 local function come_due(member)
@@ -24,6 +24,8 @@ local function set_next_look(limit)
     if not first_due or due < first_due then
       first_due = due
       local first = call('ZRANGE', P .. 'waiting:' .. limit.id, '0', '0')[1]
+      local name = first and string.match(first, '^%d+\n(.*)$')
+      first = name and line_named(name).head or first
       local what = first and call('HGET', P .. 'waits', string.sub(first, 14)) or ''
       local wish, queue = string.match(what, '^[^|]*|%d|(%w)|([^\n]*)\n')
       if wish then wake(token_lists(wish, queue)) end

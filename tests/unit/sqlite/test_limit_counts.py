@@ -38,9 +38,18 @@ WRONG = {
         SELECT * FROM limits AS l WHERE used <> (SELECT count(*) FROM admitted WHERE limit_id = l.id)
             + coalesce((SELECT sum(messages) FROM starts WHERE limit_id = l.id), 0)""",
     "messages that wait and are not counted": """
-        SELECT id FROM limits AS l WHERE waiting <> (SELECT count(*) FROM waiting WHERE limit_id = l.id)
+        SELECT id FROM limits AS l WHERE waiting <> (
+            SELECT count(*) FROM waiting AS w JOIN lines AS n ON n.id = w.line WHERE n.limit_id = l.id)
         UNION ALL
         SELECT id FROM queues AS q WHERE waiting <> (SELECT count(*) FROM waiting WHERE queue = q.id)""",
+    "lines that do not have their messages, or are not at the place of the first": """
+        SELECT * FROM lines AS n WHERE messages = 0 OR messages <> (SELECT count(*) FROM waiting WHERE line = n.id)
+            OR (priority, arrival) <> (
+                SELECT priority, arrival FROM waiting WHERE line = n.id ORDER BY priority, arrival LIMIT 1)""",
+    "messages in no line": "SELECT * FROM waiting WHERE line <> 0 AND line NOT IN (SELECT id FROM lines)",
+    "lines that stand at none of their limits": """
+        SELECT * FROM lines AS n WHERE NOT EXISTS (
+            SELECT 1 FROM limits WHERE id = n.limit_id AND instr(',' || n.name || ',', ',' || name || ','))""",
     "messages that are not counted": """
         SELECT id FROM queues AS q WHERE messages <> (SELECT count(*) FROM messages WHERE queue = q.id)""",
     "a due time that is not known": """

@@ -20,7 +20,7 @@ from tests.unit.sqlite.instructions import Instructions
 
 ONE = (Limit("l", 1),)
 RATE = (Limit("l", 1, 1_000),)
-TABLES = ("limits", "admitted", "starts", "waiting", "unique_keys")
+TABLES = ("limits", "admitted", "starts", "waiting", "lines", "unique_keys")
 
 
 def rows(path: Path) -> dict[str, int]:
@@ -129,7 +129,7 @@ def test_nothing_is_left_of_a_concurrency(timed: SQLiteBackend, path: Path) -> N
     """Once the last message has ended, in the same step."""
     player = Player(timed)
     submit(timed, "a", "b", "c", limits=ONE)
-    assert rows(path) == {"limits": 1, "admitted": 1, "waiting": 2}
+    assert rows(path) == {"limits": 1, "admitted": 1, "waiting": 2, "lines": 1}
     while claims := player.claim(8):
         player.step(*map(done, claims), limit=0)
     assert rows(path) == {}

@@ -49,6 +49,7 @@ ADDITIONS: Final = {
     "limits.sql": "limits",
     "schedules.sql": "schedules",
     "reports.sql": "reports",
+    "lines.sql": "lines",
 }
 
 #: "ALSK": marks the file as Alsek's own.

@@ -88,7 +88,7 @@ def take_places(tx: Transaction, message: int, limits: Iterable[Limit], *, waite
         waited: It has waited for its turn. Otherwise it goes behind those that wait.
 
     Returns:
-        None if it has all places; else the id of the limit for which it is to wait.
+        None if it has all places; else the id of the limit that stops it.
     """
     tx.unsettled = True
     free: list[int] = []

@@ -25,7 +25,7 @@ _FIND: Final = f"""
         (SELECT w.name FROM claims AS c JOIN workers AS w ON w.id = c.worker WHERE c.message = m.id),
         (SELECT l.task FROM aside AS a JOIN aside_lanes AS l ON l.id = a.lane WHERE a.message = m.id),
         (SELECT w.task FROM waiting AS w WHERE w.message = m.id AND w.arrival = m.arrival),
-        (SELECT l.name FROM waiting AS w JOIN limits AS l ON l.id = w.limit_id
+        (SELECT l.name FROM waiting AS w JOIN lines AS n ON n.id = w.line JOIN limits AS l ON l.id = n.limit_id
          WHERE w.message = m.id AND w.arrival = m.arrival),
         {COLUMNS}
     FROM messages AS m JOIN queues AS q ON q.id = m.queue WHERE m.ns = ? AND m.uuid = ?

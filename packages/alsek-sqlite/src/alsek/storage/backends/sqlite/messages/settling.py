@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 from alsek.defaults import PROMOTION_BATCH
 from alsek.storage.backends.sqlite.database.queue_names import queue_name
@@ -13,6 +13,7 @@ from alsek.storage.backends.sqlite.lanes import Lane
 from alsek.storage.backends.sqlite.messages.becoming_ready import enter_aside
 from alsek.storage.backends.sqlite.messages.bonds import bonds_of
 from alsek.storage.backends.sqlite.messages.limits import Known, pruned, take_places
+from alsek.storage.backends.sqlite.messages.lines import First, Standing, line_of, name_of, some_of
 from alsek.storage.backends.sqlite.messages.promotion import next_due
 from alsek.storage.backends.sqlite.messages.transitions import enter, leave
 
@@ -20,44 +21,25 @@ from alsek.storage.backends.sqlite.messages.transitions import enter, leave
 _DUE: Final = """
     SELECT id, amount, per, used, waiting, name FROM limits WHERE ns = ? AND due <= ? ORDER BY due LIMIT ?
 """
-#: 0.1.0 may have removed a message and left its entry behind; the id may be that of another one since.
-_FIRST: Final = """
-    SELECT w.priority, w.arrival, w.message, w.queue, w.task, m.tail, m.wish, m.suspect
-    FROM waiting AS w LEFT JOIN messages AS m
-    ON m.id = w.message AND m.priority = w.priority AND m.arrival = w.arrival AND m.queue = w.queue
-    WHERE w.limit_id = ? ORDER BY w.priority, w.arrival, w.message LIMIT ?
-"""
 _HAS_ROOM: Final = "SELECT 1 FROM limits WHERE id = ? AND used < amount"
 _FIRST_START: Final = "SELECT at FROM starts WHERE limit_id = ? ORDER BY at LIMIT 1"
 _TOLD: Final = "SELECT told FROM limits WHERE id = ?"
 _DONE: Final = "UPDATE limits SET due = ?, told = coalesce(?, told) WHERE id = ?"
 _FORGET: Final = "DELETE FROM limits WHERE id = ?"
 
-#: At least so many that wait are read at once: those that must wait for another limit take up no place.
+#: At least so many that wait are read at once: those that were removed take up no place.
 _READ: Final = 16
-#: Among how many of those that wait first one is looked for whose queue is not paused.
+#: Among how many lines, and messages of the first line, one is looked for whose queue is not paused.
 _LOOKED_AT: Final = 16
 _PAUSED: Final = "SELECT 1 FROM pauses WHERE queue = ?"
-
-
-class _First(NamedTuple):
-    """A message that waits: its place, and what is needed to let it in. Without a tail, it is gone."""
-
-    priority: int
-    arrival: int
-    message: int
-    queue: int
-    task: str
-    tail: str | None
-    wish: int
-    suspect: int
 
 
 def settle(tx: Transaction) -> None:
     """Let in what waits for limits of which places may be free, and forget limits of which nothing is left.
 
-    The limits take turns in the order of their ids, one message each. No more messages than a batch are looked at in
-    one transaction. What is left is due at once, so that the next step of a worker goes on.
+    The limits take turns in the order of their ids, and look at one line each: its first message is let in, or the line
+    moves to the limit that stops it. No more than a batch of looks are made in one transaction. What is left is due at
+    once, so that the next step of a worker goes on.
     """
     tx.unsettled = False
     while due := tx.execute(_DUE, (tx.ns, tx.now, PROMOTION_BATCH)).fetchall():
@@ -85,41 +67,54 @@ def _look_at(tx: Transaction, known: Known) -> Known | None:
 
 
 def _take_turns(tx: Transaction, limits: Sequence[Known]) -> None:
-    """Let in messages that wait for limits with room, in turn: of each as many at most as its share of the batch.
+    """Look at lines that stand at limits with room, in turn, until these have no room or no line, or a batch is over.
 
-    Letting in frees no place, and while a limit has room, nothing else begins to wait for it. So what waits for each is
-    read once.
+    A look frees no place.
     """
-    if not limits:
-        return
-    share = max(1, (PROMOTION_BATCH - tx.settled) // len(limits))
-    lines = []
-    for known in limits:
-        line = tx.execute(_FIRST, (known.id, min(max(known.room, _READ), share))).fetchall()
-        if not line:
-            _note_next(tx, known)
-        lines.append((known, line))
-    for turn in range(max(len(line) for _, line in lines)):
-        for known, line in lines:
-            if turn >= len(line) or tx.settled == PROMOTION_BATCH:
+    alone = len(limits) == 1
+    turns = [(known, Standing(tx, known.id)) for known in limits]
+    looks = 0
+    while turns and tx.settled < PROMOTION_BATCH:
+        again = []
+        for known, standing in turns:
+            if tx.settled == PROMOTION_BATCH or not (
+                (alone and looks < known.room) or _has_room(tx, known.id)
+            ):
                 continue
-            if (len(lines) == 1 and turn < known.room) or _has_room(tx, known.id):
-                _let_in(tx, known.id, _First._make(line[turn]))
-                tx.settled += 1
+            first = standing.next(min(max(known.room, _READ), PROMOTION_BATCH - tx.settled))
+            if first is None:
+                if not looks:
+                    _note_next(tx, known)
+                continue
+            _look_at_first(tx, standing, first)
+            tx.settled += 1
+            again.append((known, standing))
+        turns = again
+        looks += 1
 
 
 def _has_room(tx: Transaction, limit: int) -> bool:
     return tx.execute(_HAS_ROOM, (limit,)).fetchone() is not None
 
 
-def _let_in(tx: Transaction, limit: int, first: _First) -> None:
-    """Make a message ready that has waited for this limit; or let it wait for another one that has no room."""
-    leave(tx, "waiting", [(limit, first.priority, first.arrival, first.message)])
+def _look_at_first(tx: Transaction, standing: Standing, first: First) -> None:
+    """Make the first message of a line ready; or let the line stand at the limit that stops it.
+
+    One that is in another line than that of its limits goes to its own.
+    """
+    key, limits = (
+        (standing.line, first.priority, first.arrival, first.message),
+        bonds_of(first.tail or "").limits,
+    )
+    full = None if first.tail is None else take_places(tx, first.message, limits, waited=True)
+    if full is not None and name_of(limits) == standing.name:
+        standing.move(full)
+        return
+    leave(tx, "waiting", [key])
     if first.tail is None:
         return
-    waits_for = take_places(tx, first.message, bonds_of(first.tail).limits, waited=True)
-    if waits_for is not None:
-        enter(tx, "waiting", [(waits_for, first.task, first.message)])
+    if full is not None:
+        enter(tx, "waiting", [(line_of(tx, first.message, limits, full), first.task, first.message)])
     elif first.task:
         enter_aside(tx, first.message, first.queue, first.task)
     else:
@@ -141,12 +136,11 @@ def _note_next(tx: Transaction, known: Known) -> None:
 
 def _wake_one(tx: Transaction, limit: int) -> None:
     """Wake a worker that may take one of the first messages that wait for a limit."""
-    for row in tx.execute(_FIRST, (limit, _LOOKED_AT)).fetchall():
-        first = _First._make(row)
+    for first in some_of(tx, limit, _LOOKED_AT):
         if first.tail is not None and tx.execute(_PAUSED, (first.queue,)).fetchone() is None:
             tx.wake(_lane(tx, first))
             return
 
 
-def _lane(tx: Transaction, first: _First) -> Lane:
+def _lane(tx: Transaction, first: First) -> Lane:
     return Lane(queue_name(tx, first.queue), first.wish, first.suspect)

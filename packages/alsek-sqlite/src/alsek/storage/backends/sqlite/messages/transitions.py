@@ -22,6 +22,7 @@ from alsek.storage.backends.sqlite.lanes import Lane, lane_key_of
 from alsek.storage.backends.sqlite.messages import reports, unique_keys
 from alsek.storage.backends.sqlite.messages.bonds import HAS_REPORTS, bonds_of, is_bound
 from alsek.storage.backends.sqlite.messages.limits import give_up_places, start, take_places
+from alsek.storage.backends.sqlite.messages.lines import line_of
 from alsek.storage.backends.sqlite.messages.moved_messages import Ended, New
 from alsek.storage.backends.states import MessageState
 
@@ -54,7 +55,7 @@ _ENTER: Final[dict[Place, str]] = {
         ON l.ns = m.ns AND l.task = ? AND l.queue = m.queue AND l.code = m.wish * 2 + m.suspect WHERE m.id = ?
     """,
     "waiting": """
-        INSERT INTO waiting (limit_id, queue, priority, arrival, message, task)
+        INSERT INTO waiting (line, queue, priority, arrival, message, task)
         SELECT ?, queue, priority, arrival, id, ? FROM messages WHERE id = ?
     """,
 }
@@ -63,7 +64,7 @@ _LEAVE: Final[dict[Place, str]] = {
     "delayed": "DELETE FROM delayed WHERE ns = ? AND due = ? AND message = ?",
     "claimed": "DELETE FROM claims WHERE worker = ? AND token IN ({})",
     "aside": "DELETE FROM aside WHERE lane = ? AND (priority, arrival) <= (?, ?)",
-    "waiting": "DELETE FROM waiting WHERE limit_id = ? AND priority = ? AND arrival = ? AND message = ?",
+    "waiting": "DELETE FROM waiting WHERE line = ? AND priority = ? AND arrival = ? AND message = ?",
 }
 
 _LEAVE_READY: Final = f"""
@@ -106,7 +107,7 @@ _IN_TURN: Final = """
         arrival = (SELECT arrivals + 1 FROM queues WHERE id = messages.queue) WHERE id = :message
 """
 _ARRIVED: Final = "UPDATE queues SET arrivals = arrivals + 1 WHERE id = ?"
-#: In place of a limit's id: it waits behind the holder of its unique key.
+#: In place of a line's id: it waits behind the holder of its unique key.
 BEHIND: Final = 0
 
 _REMEMBER: Final = """
@@ -134,7 +135,7 @@ def enter(tx: Transaction, place: Place, rows: Sequence[tuple[int | str, ...]]) 
         tx: The transaction.
         place: The state, or "aside".
         rows: For "ready" the message's id; for "delayed" the namespace, when it is due, and its id; for "claimed" the
-            columns of `claims`; for "aside" the task and the message's id; for "waiting" the limit's id, or 0 if it
+            columns of `claims`; for "aside" the task and the message's id; for "waiting" the line's id, or 0 if it
             waits for its unique key, the task for which it is to be set aside, or an empty text, and the message's id.
     """
     tx.executemany(_ENTER[place], rows)
@@ -148,7 +149,7 @@ def leave(tx: Transaction, place: Place, keys: Sequence[tuple[int, ...]]) -> Non
         place: The state that they are in, or "aside".
         keys: For "ready" and "aside" lane, priority and arrival: of that lane all messages up to that place. For
             "delayed" the namespace, when it is due, and the message's id. For "claimed" the worker and tokens of it.
-            For "waiting" the limit's id or 0, priority, arrival, and the message's id. All of the same length.
+            For "waiting" the line's id or 0, priority, arrival, and the message's id. All of the same length.
     """
     if keys:
         tx.executemany(_LEAVE[place].format(marks(len(keys[0]) - 1)), keys)
@@ -270,7 +271,7 @@ def _take_or_wait(tx: Transaction, message: int, limits: Sequence[Limit], task: 
         return True
     waits_for = take_places(tx, message, limits, waited=False)
     if waits_for is not None:
-        enter(tx, "waiting", [(waits_for, task, message)])
+        enter(tx, "waiting", [(line_of(tx, message, limits, waits_for), task, message)])
     return waits_for is None
 
 
@@ -338,7 +339,8 @@ def erase(tx: Transaction, messages: Sequence[tuple[int]]) -> None:
 
 def erase_waiting(tx: Transaction) -> None:
     """Delete what processes of 0.1.0 have left behind of messages that waited for limits: to clear the namespace."""
-    tx.execute("DELETE FROM waiting WHERE limit_id IN (SELECT id FROM limits WHERE ns = ?)", (tx.ns,))
+    tx.execute("DELETE FROM waiting WHERE line IN (SELECT id FROM lines WHERE ns = ?)", (tx.ns,))
+    tx.execute("DELETE FROM lines WHERE ns = ?", (tx.ns,))
 
 
 def erase_claims(tx: Transaction) -> None:

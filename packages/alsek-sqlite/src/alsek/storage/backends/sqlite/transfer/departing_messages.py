@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from heapq import merge
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any, Final
 
+from alsek.storage.backends.batches import in_pieces
 from alsek.storage.backends.copies import (
     IN_A_GROUP,
     MessageCopy,
@@ -33,12 +37,18 @@ _READY: Final = """
     SELECT priority, arrival, message FROM {}
     WHERE lane = ? AND (priority, arrival) > (?, ?) ORDER BY priority, arrival LIMIT ?
 """
-_LIMITS: Final = "SELECT id FROM limits WHERE ns = ? AND waiting > 0 ORDER BY name"
-#: The next ones that wait for a limit.
+#: The lines of messages that wait for limits, by limit, in order.
+_LINES: Final = """
+    SELECT n.id, n.limit_id FROM lines AS n JOIN limits AS l ON l.id = n.limit_id
+    WHERE n.ns = ? ORDER BY l.name, n.priority, n.arrival
+"""
+#: The next ones of a line.
 _WAITING: Final = """
     SELECT priority, arrival, message FROM waiting
-    WHERE limit_id = ? AND (priority, arrival, message) > (?, ?, ?) ORDER BY priority, arrival, message LIMIT ?
+    WHERE line = ? AND (priority, arrival, message) > (?, ?, ?) ORDER BY priority, arrival, message LIMIT ?
 """
+#: The messages of so many lines of a limit are read together, in order.
+_TOGETHER: Final = 100
 _ASIDE_LANES: Final = "SELECT id FROM aside_lanes WHERE ns = ? AND queue = ?"
 #: Of those due at the same moment, the one that was delayed first has the lower arrival number.
 _DELAYED: Final = """
@@ -94,11 +104,12 @@ def _ids(database: Database, most: int) -> Iterator[list[int]]:
         while rows := database.read(lambda tx: _ready(tx, queue, after, most)):  # noqa: B023 - runs at once
             after = rows[-1][:2]
             yield [number for *_, number in rows]
-    for (limit,) in database.read(lambda tx: tx.execute(_LIMITS, (tx.ns,)).fetchall()):
-        after = (-1, -1, -1)
-        while rows := database.read(lambda tx: tx.execute(_WAITING, (limit, *after, most)).fetchall()):  # noqa: B023
-            after = rows[-1]
-            yield [number for *_, number in rows]
+    lines = database.read(lambda tx: tx.execute(_LINES, (tx.ns,)).fetchall())
+    for _, of_limit in groupby(lines, itemgetter(1)):
+        for together in in_pieces([line for line, _ in of_limit], _TOGETHER):
+            in_order = merge(*(_line(database, line, most) for line in together))
+            while page := [number for *_, number in islice(in_order, most)]:
+                yield page
     due = (-1, -1)
     while delayed := database.read(lambda tx: tx.execute(_DELAYED, (tx.ns, *due, most)).fetchall()):  # noqa: B023
         due = max(delayed)
@@ -107,6 +118,14 @@ def _ids(database: Database, most: int) -> Iterator[list[int]]:
     while others := database.read(lambda tx: tx.execute(_OTHERS, (tx.ns, uuid, most)).fetchall()):  # noqa: B023
         uuid = others[-1][0]
         yield [number for _, number in others]
+
+
+def _line(database: Database, line: int, most: int) -> Iterator[tuple[int, int, int]]:
+    """The messages of a line, by priority and arrival."""
+    after = (-1, -1, -1)
+    while rows := database.read(lambda tx: tx.execute(_WAITING, (line, *after, most)).fetchall()):  # noqa: B023
+        after = rows[-1]
+        yield from rows
 
 
 def _ready(tx: Transaction, queue: int, after: tuple[int, ...], most: int) -> list[tuple[int, int, int]]:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from alsek.storage.backends.records import Retried
+from alsek.storage.backends.records import Limit, Retried
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.backends.sqlite.database import connection
 from alsek.storage.backends.sqlite.database import expiry as sweeping
 from alsek.storage.backends.sqlite.database.connection import APPLICATION_ID, LASTING_QUEUES
+from tests.clock import Clock
 from tests.contract.workers import not_mine, the_facts
 from tests.unit.sqlite.fakes import Player, Process, done, says, submit, tell
 
@@ -130,7 +131,7 @@ def _undo(opened: sqlite3.Connection, scripts: list[str]) -> None:
     folder = Path(connection.__file__).parents[1]
     for script in ("schema.sql", *(each for each in connection.ADDITIONS if each not in scripts)):
         made.executescript((folder / script).read_text(encoding="utf-8"))
-    kept = {name for (name,) in made.execute("SELECT name FROM sqlite_master")}
+    kept: dict[str, str] = dict(made.execute("SELECT name, sql FROM sqlite_master"))
     made.close()
     rows = opened.execute(
         "SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type DESC"
@@ -138,6 +139,10 @@ def _undo(opened: sqlite3.Connection, scripts: list[str]) -> None:
     for kind, name in rows:
         if name not in kept and kind in ("trigger", "table"):
             opened.execute(f"DROP {kind} IF EXISTS {name}")
+    if "lines.sql" in scripts and "limits.sql" not in scripts:
+        opened.execute("ALTER TABLE waiting RENAME COLUMN line TO limit_id")
+        for name in ("waiting_added", "waiting_removed"):
+            opened.execute(kept[name])
     if "tallies.sql" in scripts:
         opened.execute("ALTER TABLE queues DROP COLUMN delayed")
     if "limits.sql" in scripts:
@@ -147,6 +152,46 @@ def _undo(opened: sqlite3.Connection, scripts: list[str]) -> None:
         opened.execute("ALTER TABLE namespaces DROP COLUMN schedule_due")
         if "worker_facts.sql" not in scripts:
             opened.execute("ALTER TABLE worker_facts DROP COLUMN fires")
+
+
+def test_messages_that_waited_each_by_itself_are_let_in(
+    timed: SQLiteBackend, open_backend: Callable[..., SQLiteBackend], clock: Clock, path: Path
+) -> None:
+    """A file in which messages wait for a limit without lines: each is let in in its turn, or goes to its own line."""
+    shared, acme, initech = Limit("shared", 2), Limit("tenant acme", 1), Limit("tenant initech", 1)
+    player = Player(timed)
+    submit(timed, "a", limits=(shared, acme))
+    submit(timed, "b", limits=(shared, initech))
+    held = player.claim()
+    submit(timed, "c", "d", limits=(shared, acme))
+    submit(timed, "e", limits=(shared,))
+    submit(timed, "f", limits=(shared, initech))
+    timed.close()
+    with sqlite3.connect(path) as looking:
+        rows = looking.execute(
+            "SELECT w.message, n.limit_id FROM waiting AS w JOIN lines AS n ON n.id = w.line"
+        )
+        stood = rows.fetchall()
+        _undo(looking, ["lines.sql"])
+        looking.executemany(
+            "UPDATE waiting SET limit_id = -? WHERE message = ?", [pair[::-1] for pair in stood]
+        )
+        looking.execute("UPDATE waiting SET limit_id = -limit_id")
+    looking.close()
+    backend = open_backend(clock=clock)
+    messages = player.messages = backend.messages
+    assert [limit.waiting for limit in messages.limits()] == [4, 0, 0]
+    submit(backend, "g", limits=(shared, acme))
+    came, left = ["a", "b"], [held[1], held[0]]
+    while left:
+        step = player.step(done(left.pop(0)), limit=8)
+        came += [claim.uuid for claim in step.claimed]
+        left += step.claimed
+    assert came == ["a", "b", "e", "c", "f", "d", "g"]
+    assert messages.limits() == []
+    with sqlite3.connect(path) as looking:
+        assert looking.execute("SELECT * FROM lines").fetchall() == []
+    looking.close()
 
 
 def test_an_old_process_goes_on_beside_retries(old: Old, backend: SQLiteBackend, path: Path) -> None:

@@ -32,9 +32,8 @@ _FIRST: Final = """
 #: The first messages of the first lines.
 _HEADS: Final = """
     SELECT w.priority, w.arrival, w.message, w.queue, w.task, m.tail, m.wish, m.suspect
-    FROM (SELECT id, priority, arrival FROM lines WHERE limit_id = ? ORDER BY priority, arrival LIMIT ?) AS n
-    CROSS JOIN waiting AS w ON w.line = n.id AND w.priority = n.priority AND w.arrival = n.arrival
-    CROSS JOIN messages AS m ON m.id = w.message ORDER BY n.priority, n.arrival
+    FROM lines AS n CROSS JOIN waiting AS w ON w.line = n.id AND w.priority = n.priority AND w.arrival = n.arrival
+    CROSS JOIN messages AS m ON m.id = w.message WHERE n.limit_id = ? ORDER BY n.priority, n.arrival LIMIT ?
 """
 #: Behind all places.
 _LAST: Final = (2**63 - 1, 2**63 - 1)

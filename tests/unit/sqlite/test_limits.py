@@ -102,6 +102,32 @@ def test_a_limit_with_room_costs_little(
     )
 
 
+def test_a_free_place_costs_the_same_however_many_wait(
+    instructions: Instructions, timed: SQLiteBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A free place of a shared limit takes as many instructions if 1,000 of a full tenant are in front."""
+    monkeypatch.setattr(sweeping, "_SWEEP_ONCE_IN", 10**9)
+    spent = []
+    for many in (2, 2, 1_000):
+        name = f"{len(spent)} {many}"
+        player = Player(timed, name, queues=(name,))
+        shared, acme, initech = (
+            Limit(f"{name} {each}", amount) for each, amount in (("0", 2), ("a", 1), ("i", 1))
+        )
+        submit(timed, f"{name} a", queue=name, limits=(shared, acme))
+        submit(timed, f"{name} b", queue=name, limits=(shared, initech))
+        held = player.claim()
+        submit(timed, *(f"{name} {n}" for n in range(many)), queue=name, limits=(shared, acme))
+        submit(timed, f"{name} behind", queue=name, limits=(shared, initech))
+        assert timed.messages.limits([f"c:{name} 0"])[0].waiting == many + 1
+        spent.append(instructions.of(lambda: player.step(done(held[1])).claimed))  # noqa: B023 - runs at once
+        found = timed.messages.find(f"{name} behind")
+        assert found is not None
+        assert found.worker == name
+        assert timed.messages.limits([f"c:{name} a"])[0].waiting == many
+    assert spent[2] <= spent[1] + 50, spent
+
+
 def test_plain_messages_run_no_statement_of_limits(
     open_backend: Callable[..., SQLiteBackend], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

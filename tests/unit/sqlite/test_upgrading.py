@@ -187,7 +187,7 @@ def test_messages_that_waited_each_by_itself_are_let_in(
         step = player.step(done(left.pop(0)), limit=8)
         came += [claim.uuid for claim in step.claimed]
         left += step.claimed
-    assert came == ["a", "b", "e", "c", "f", "d", "g"]
+    assert came == ["a", "b", "e", "f", "c", "d", "g"]
     assert messages.limits() == []
     with sqlite3.connect(path) as looking:
         assert looking.execute("SELECT * FROM lines").fetchall() == []

@@ -103,6 +103,7 @@ class Standing:
             lines = self._tx.execute(_FIRST_LINES, (self._limit,)).fetchall()
             if not lines:
                 return None
+            most = most if lines[0][0] == self.line else 1  # the line may have to move on at once
             self.line, self.name, *_ = lines[0]
             until = _LAST if len(lines) == 1 else lines[1][2:]
             rows = self._tx.execute(_FIRST, (self.line, *until, most)).fetchall()
@@ -112,4 +113,8 @@ class Standing:
     def move(self, full: int) -> None:
         """Let the line of the message that was answered last stand at the limit `full`."""
         self._tx.execute(_MOVE, (full, self.line))
+        self.read_anew()
+
+    def read_anew(self) -> None:
+        """Forget what was read: what stands at the limit has changed otherwise than by what was answered."""
         self._ahead.clear()

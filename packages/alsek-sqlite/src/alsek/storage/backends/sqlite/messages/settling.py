@@ -115,6 +115,7 @@ def _look_at_first(tx: Transaction, standing: Standing, first: First) -> None:
         return
     if full is not None:
         enter(tx, "waiting", [(line_of(tx, first.message, limits, full), first.task, first.message)])
+        standing.read_anew()
     elif first.task:
         enter_aside(tx, first.message, first.queue, first.task)
     else:

@@ -24,7 +24,7 @@ class LimitInfo:
         amount: How many may run at once, or start within `per`: as the last submission said.
         per: The length (ms) of a rate's window; None for a concurrency.
         used: How many places are taken up.
-        waiting: How many messages wait for it first of all.
+        waiting: How many messages wait for it now: those of the lines that stand at it.
         held_by: The uuids of messages that take up a place, at most 100 of them, in order. Those of a concurrency are
             ready or running, those of a rate are ready; its other places are starts within the window.
         next_free: When a place of a rate is free again because a start leaves the window: Unix milliseconds on the

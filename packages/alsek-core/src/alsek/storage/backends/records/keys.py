@@ -116,7 +116,7 @@ class LimitRecord(NamedTuple):
         admitted: The uuids of messages that take up a place of it, at most 100 of them. For a concurrency these are
             ready or claimed, for a rate they are ready.
         used: How many places are taken up: for a rate by ready messages and by starts within the window.
-        waiting: How many messages wait for it first of all.
+        waiting: How many messages wait for it now: those of the lines that stand at it.
         next_free: For a rate whose places are all taken up: when a start leaves the window, in Unix milliseconds on
             the store's clock. None if a place is free, if none of them is a start, and for a concurrency.
     """

@@ -61,9 +61,8 @@ def line_of(tx: Transaction, message: int, limits: Iterable[Limit], full: int) -
     """Return the id of the line of a message; if there is none, one is made, which stands at the limit `full`."""
     name = name_of(limits)
     row = tx.execute(_FIND, (tx.ns, name)).fetchone()
-    if row is None:
-        row = (tx.execute(_MAKE, (tx.ns, name, full, message)).lastrowid,)
-    line: int = row[0]
+    line: int | None = tx.execute(_MAKE, (tx.ns, name, full, message)).lastrowid if row is None else row[0]
+    assert line is not None
     return line
 
 

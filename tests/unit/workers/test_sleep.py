@@ -44,10 +44,10 @@ class Scene:
         return waiter
 
     def sleep(
-        self, store_away_until: int = 0, check_revoked_at: int = 0, hand_over_at: int | None = None
+        self, store_away_until: int = 0, check_revoked_at: int = 0, step_at: int | None = None
     ) -> int | None:
         """Sleep once; return how long (ms) it would at most have taken."""
-        self.sleeper.until_woken(self.poll.now, store_away_until, check_revoked_at, hand_over_at)
+        self.sleeper.until_woken(self.poll.now, store_away_until, check_revoked_at, step_at)
         timeout: int | None = self.poll.timeouts[-1]
         return timeout
 
@@ -86,10 +86,10 @@ def test_the_first_to_come_ends_the_sleep(scene: Scene) -> None:
 
 def test_counts_to_hand_over_end_the_sleep(scene: Scene) -> None:
     """Unless the store is away: they wait for it."""
-    assert scene.sleep(hand_over_at=scene.poll.now + 300) == 300
+    assert scene.sleep(step_at=scene.poll.now + 300) == 300
     scene.answer()
     away = scene.poll.now + 400
-    assert scene.sleep(store_away_until=away, hand_over_at=scene.poll.now + 300) == 400
+    assert scene.sleep(store_away_until=away, step_at=scene.poll.now + 300) == 400
 
 
 def test_a_wakeup_of_the_stores_is_used(scene: Scene) -> None:

@@ -12,7 +12,7 @@ from alsek.core.identifiers import new_worker_id
 from alsek.core.loggers import guarded_logger
 from alsek.core.reporting.reporter import Reporter
 from alsek.defaults import STALE_PUSH_MS
-from alsek.exceptions import ValidationError
+from alsek.exceptions import BackendUnavailableError, ValidationError
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.ports import Waiter
@@ -81,6 +81,8 @@ class WorkerSession:
         #: Outcomes and counts that were not sent yet.
         self._pending: list[Outcome] = []
         self._history: list[HistoryCounts] = []
+        #: The tokens of claims whose outcomes are not known yet (see :class:`Step`).
+        self._unknown: frozenset[int] = frozenset()
         #: The answer that step() has not returned yet.
         self._undelivered: Step | None = None
         self._lock = threading.Lock()
@@ -116,6 +118,7 @@ class WorkerSession:
             self._unanswered = None
             self._pending.clear()
             self._history.clear()
+            self._unknown = frozenset()
             self._undelivered = None
             self._received = None
             self.revoked = frozenset()
@@ -191,7 +194,8 @@ class WorkerSession:
         The next :meth:`step` returns all else that the answer has.
 
         Raises:
-            WorkerUnknownError, BackendError: As :meth:`step`.
+            WorkerUnknownError, BackendError: As :meth:`step`. Also if a part of the store is away, and the outcome is
+                kept until that is back.
             ValidationError: The claim is held by the process from which this one was forked.
         """
         self._check_process(outcome)
@@ -202,6 +206,11 @@ class WorkerSession:
             self._undelivered = answer._replace(
                 refused=[uuid for uuid in answer.refused if uuid != outcome.uuid]
             )
+            if outcome.token in self._unknown:
+                raise BackendUnavailableError(
+                    f"A part of the store is away, so it is not known yet whether the outcome of message "
+                    f"{outcome.uuid!r} was accepted. It is kept, and reported once that part is back."
+                )
             return outcome.uuid not in answer.refused
 
     def _check_process(self, *outcomes: Outcome) -> None:
@@ -236,6 +245,8 @@ class WorkerSession:
     def _queue(self, outcomes: Sequence[Outcome]) -> None:
         if self.reporter is not None:
             outcomes = self.reporter.with_last(outcomes)
+        if self._unknown:
+            outcomes = [outcome for outcome in outcomes if outcome.token not in self._unknown]
         if self._unanswered is None and not self._pending:
             self._pending.extend(outcomes)
             return
@@ -257,7 +268,12 @@ class WorkerSession:
         # Held before counted: a thread that reads the number and then the tokens misses no claim of that step.
         self.held.update([claimed.token for claimed in answer.claimed])
         self._seq += 1
-        self.held.difference_update([outcome.token for outcome in outcomes if type(outcome) is not Report])
+        ended = {outcome.token for outcome in outcomes if type(outcome) is not Report}
+        if self._unknown or answer.unknown:
+            ended |= self._unknown
+            self._unknown = answer.unknown or frozenset()
+            ended -= self._unknown
+        self.held.difference_update(ended)
         self._unanswered = None
         for lost in answer.taken_over:
             log.log(
@@ -361,4 +377,5 @@ def _merge(first: Step, second: Step) -> Step:
         first.failed + second.failed,
         tuple(sorted({*first.schedules, *second.schedules})),
         second.sleeper,
+        second.unknown,
     )

@@ -166,7 +166,10 @@ class WorkPort(ABC):
 
     @abstractmethod
     def held(self, worker: Worker) -> list[Claimed]:
-        """The messages that `worker` holds now, oldest claim first."""
+        """The messages that `worker` holds now, oldest claim first.
+
+        Those in a part of the store that is away are left out, while another part answers.
+        """
 
     @abstractmethod
     def waiter(self, worker: Worker, slot: SlotKind | None = None) -> Waiter:

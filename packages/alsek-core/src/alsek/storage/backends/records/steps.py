@@ -87,6 +87,12 @@ class Step(NamedTuple):
         schedules: The names of the schedules that are offered to this worker, in alphabetical order: see
             :class:`~alsek.storage.backends.ports.SchedulePort`. Empty in the answer to a repeated step.
         sleeper: True if the worker may be pushed messages until its next step.
+        unknown: None if the whole store has answered, as nearly always. Otherwise a part of it is away: the tokens of
+            all claims that outcomes of this step or of earlier ones end, of which it is *not known yet* whether the
+            store accepts them. The store keeps these outcomes, and reports them; they must not be given again. The
+            worker holds these claims until a later answer no longer has their tokens here: that answer tells which
+            outcomes were refused, as if they had been given in its step. The claimed messages, `next_due`, `waiting`
+            and `suspects` are those of the parts that have answered.
     """
 
     refused: list[str]
@@ -100,6 +106,7 @@ class Step(NamedTuple):
     failed: tuple[str, ...] = ()
     schedules: tuple[str, ...] = ()
     sleeper: bool = False
+    unknown: frozenset[int] | None = None
 
 
 class Pushed(NamedTuple):

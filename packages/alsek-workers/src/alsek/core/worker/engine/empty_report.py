@@ -64,6 +64,8 @@ class EmptyReport:
 
     def after_step(self, step: Step) -> None:
         """Take in the answer to that step."""
+        if step.unknown is not None:
+            return  # there may be messages in the part of the store that is away
         # What is due and was not promoted yet counts as ready; what is due later does not.
         if step.claimed or step.waiting or step.suspects or step.schedules or step.next_due == 0:
             return

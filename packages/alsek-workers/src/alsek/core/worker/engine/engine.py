@@ -50,6 +50,9 @@ _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 100, 5_000
 #: follows at once.
 OUTCOMES_IN_STEP: Final = 500
 
+#: While a part of the store is away, steps tell this often whether it has answered.
+_ASK_AGAIN_AFTER_MS: Final = 300
+
 #: While messages run, the store is asked this often which of them were revoked.
 _CHECK_REVOKED_EVERY_MS = 900
 
@@ -95,6 +98,7 @@ class Engine(Generic[J]):
         self._count_reports = None if options.channel is None else CountReports(options.channel)
         self._finished: list[J] = []  # jobs whose outcomes the session does not have yet
         self._in_step: list[J] = []  # jobs whose outcomes it has, and the store has not answered to
+        self._ask_again_at: int | None = None  # a part of the store is away: some of these are not known yet
         self._pauses = Pauses(_FIRST_PAUSE_MS, _LONGEST_PAUSE_MS)
         self._resume_at = 0
         self._check_revoked_at = 0
@@ -179,6 +183,7 @@ class Engine(Generic[J]):
             or self._policy.should_claim
             or (self._policy.draining and self._session.is_sleeper)
             or self._hand_over_due(now)
+            or (self._ask_again_at is not None and now >= self._ask_again_at)
         )
 
     def _hand_over_due(self, now: int) -> bool:
@@ -218,6 +223,11 @@ class Engine(Generic[J]):
             self._pauses.reset()
             self._resume_at = 0
         reported, self._in_step = self._in_step, []
+        self._ask_again_at = None
+        if (unknown := step.unknown) is not None:
+            self._ask_again_at = now + _ASK_AGAIN_AFTER_MS
+            self._in_step = [job for job in reported if job.claimed.token in unknown]
+            reported = [job for job in reported if job.claimed.token not in unknown]
         self._settle(reported, step, now)
         if step.schedules and self._firing is not None:
             self._firing.offer(step.schedules)
@@ -325,7 +335,7 @@ class Engine(Generic[J]):
         log.error("The lease of worker %s ran out: what it held goes to others.", self._session.worker.id)
         for job in (*self._finished, *self._in_step):
             self._drop(job)
-        self._finished, self._in_step = [], []
+        self._finished, self._in_step, self._ask_again_at = [], [], None
         try:
             self._session.register()
         except BackendError as error:
@@ -352,9 +362,10 @@ class Engine(Generic[J]):
         if self._count_reports is not None and self._count_reports.unsent:
             self._count_reports.send()
         try:
-            pushed = self._sleeper.until_woken(
-                now, self._resume_at, self._check_revoked_at, self._counting.hand_over_at
-            )
+            step_at = self._counting.hand_over_at
+            if self._ask_again_at is not None:
+                step_at = self._ask_again_at if step_at is None else min(step_at, self._ask_again_at)
+            pushed = self._sleeper.until_woken(now, self._resume_at, self._check_revoked_at, step_at)
         except BackendError as error:  # a waiter meets an outage as a step does
             self._executor.on_ready(frozenset())
             self._back_off(error)

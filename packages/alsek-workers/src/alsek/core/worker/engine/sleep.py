@@ -65,7 +65,7 @@ class Sleep:
         return self._received and not before
 
     def until_woken(
-        self, now: int, store_away_until: int, check_revoked_at: int, hand_over_at: int | None = None
+        self, now: int, store_away_until: int, check_revoked_at: int, step_at: int | None = None
     ) -> Sequence[Claimed]:
         """Sleep, and return the messages that the worker was pushed meanwhile.
 
@@ -74,7 +74,7 @@ class Sleep:
                 back, and the engine would sleep on although it has something to tell it.
             store_away_until: The store is not to be used before (monotonic ms); 0 if it answers.
             check_revoked_at: When to ask which running messages were revoked (monotonic ms).
-            hand_over_at: When to hand over counts (monotonic ms); None if there are none.
+            step_at: When to send a step although nothing woke the engine (monotonic ms); None if nothing is due.
 
         Raises:
             BackendError: The waiter could not be made or armed.
@@ -87,7 +87,7 @@ class Sleep:
         if now < store_away_until:
             wakes.append(store_away_until)
         else:
-            wakes.append(hand_over_at)
+            wakes.append(step_at)
             if executor.in_flight:
                 wakes.append(check_revoked_at)
             waiters = self._armed_waiters(now)

@@ -65,7 +65,7 @@ def _waiting(kind: WorkerKind, *left: tuple[SlotKind, ...]) -> tuple[SlotKind, .
 
 def pack(worker: Worker, step: Step, due: int | None) -> str:
     """Return an answer without its claims as text."""
-    refused, _, _, waiting, suspects, skipped, corrupt, _, failed, _, _ = step
+    refused, _, _, waiting, suspects, skipped, corrupt, _, failed, _, _, _ = step
     if due is None and not (refused or skipped or corrupt or waiting or suspects or failed):
         return _NOTHING
     bits = sum(1 << bit for bit, slot in enumerate(_told(worker.kind)) if slot in waiting)

@@ -145,21 +145,22 @@ def test_a_worker_that_the_store_does_not_know_is_no_failure(scene: Scene) -> No
     ("error", "takes", "asked"),
     [
         (BackendError("no"), 1_000, "123"),
-        (BackendUnavailableError("unreachable"), 1_000, "1"),
+        (BackendUnavailableError("unreachable"), 1_000, "12"),
         (BackendUnavailableError("one partition is away, as is known"), 0, "123"),
     ],
 )
 def test_only_an_unreachable_store_ends_the_round(
     scene: Scene, error: BackendError, takes: int, asked: str
 ) -> None:
-    """What the store refuses to one group it may grant to the next; a store that makes one wait is called once a round.
+    """What the store refuses to one group it may grant to the next; a store that makes one wait twice, to no other.
 
-    One that says at once that it can't be reached has not been waited for: other parts of it have answered.
+    One that makes one wait once may be away in a part: the next group is renewed in the others, without waiting. One
+    that says at once that it can't be reached has not been waited for.
     """
     scene.messages.takes = takes
     for digit in "123":
         scene.group(digit)
-    scene.messages.errors["1" * 32] = error
+        scene.messages.errors[32 * digit] = error
     scene.run()
     assert scene.messages.ids == asked
     assert scene.renewal.store_unreachable

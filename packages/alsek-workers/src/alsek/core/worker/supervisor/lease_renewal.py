@@ -42,7 +42,7 @@ class LeaseRenewal:
         self._clock = clock
         self._interval = groups.pool.lease // 3
         self._renew_at = 0
-        # What is away may be a part of the store that was not even asked: then the leases in the others were renewed.
+        # If a part of the store is away, the leases in the others were renewed: only one call of a round waits for it.
         self._slow = longest_call_ms(groups.pool.lease) // 4
 
     def next_wake(self) -> int:
@@ -54,7 +54,7 @@ class LeaseRenewal:
         if now < self._renew_at:
             return
         self._renew_at = now + self._interval
-        failed = False
+        failed, slow = False, 0
         for group in self._groups.handles:
             worker_id = group.state.worker_id
             if worker_id is None:
@@ -74,5 +74,7 @@ class LeaseRenewal:
                     log.warning("Leases can't be renewed: %s", error)
                 self.store_unreachable = failed = True
                 if isinstance(error, BackendUnavailableError) and self._clock() - begun >= self._slow:
-                    break  # each further call would take as long
+                    slow += 1
+                    if slow > 1:
+                        break  # each further call would take as long
         self.store_unreachable = failed

@@ -107,6 +107,8 @@ class Recovery:
         self._reports: dict[int, Sequence[Report]] = {}
         #: The messages of unknown tasks, by uuid.
         self._claims: dict[str, Claimed] = {}
+        #: The tokens of the claims that were decided about.
+        self._decided: set[int] = set()
         self._unknown_tasks = UnknownTasks()
         self._contexts = Contexts()
         self._completed = mmap.mmap(-1, 1)
@@ -132,18 +134,19 @@ class Recovery:
     ) -> None:
         """Report all outcomes. Waits up to two leases for an unreachable store: others have taken over by then.
 
+        If a part of the store is away, what was held in the others is reported at once.
+
         Args:
             clock: Returns monotonic ms.
             sleep: Sleeps for a number of seconds.
         """
         deadline = clock() + 2 * self._pool.lease
-        outcomes: Sequence[Outcome] | None = None
+        outcomes: list[Outcome] = []
         refused: Sequence[str] = ()
         sent = False
         while True:
             try:
-                if outcomes is None:
-                    outcomes = self._outcomes()
+                outcomes += self._outcomes()
                 again, sent = sent, True
                 refused = self._pool.broker.backend.messages.retire(
                     self._death.worker, self._with_reports(outcomes)
@@ -195,7 +198,12 @@ class Recovery:
                     context.run(send_notice, notice)
 
     def _outcomes(self) -> list[Outcome]:
+        """The outcomes of what the group held, but for what was decided about by an earlier call."""
         held = self._pool.broker.backend.messages.held(self._death.worker)
+        held = [claimed for claimed in held if claimed.token not in self._decided]
+        if self._decided and not held:
+            return []
+        self._decided.update(claimed.token for claimed in held)
         outcomes = [outcome for claimed in held if (outcome := self._outcome(claimed)) is not None]
         if self._death.by_stop:
             log.warning(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from alsek import Group, Message
+from alsek.core.identifiers import new_uuid
 from alsek.exceptions import BackendError, MessageAlreadyExistsError
+from alsek.storage.backends.locations import LOCATIONS, at_location
 from tests.chaos import execution_log as journal
 from tests.chaos import process_tree as processes
 from tests.chaos.hosts import Host
@@ -28,6 +31,7 @@ from tests.chaos.replicated import (
 )
 from tests.chaos.small_disk import Disk
 from tests.chaos.stores import (
+    PARTITIONS,
     PartitionedStore,
     RedisStore,
     SQLiteStore,
@@ -371,6 +375,36 @@ class Stage:
                 raise AssertionError(f"{n} runs did not begin within {within} s:\n{self.log}")
             time.sleep(0.02)
 
+    def work_in(self, partitions: Sequence[int], n: int, ms: int = 20) -> list[str]:
+        """Submit `n` messages to each of these partitions, and return their uuids."""
+        messages = [
+            self.play.work.generate(args=(ms,), uuid=uuid_in(number), submit=False)
+            for number in partitions
+            for _ in range(n)
+        ]
+        self.submit(*messages)
+        return [message.uuid for message in messages]
+
+    def until_ended(self, uuids: Sequence[str], within: float = 15.0) -> None:
+        """Wait until each of these messages has a result."""
+        backend = open_backend(self.store.direct)
+        deadline = time.monotonic() + stretched(within)
+        try:
+            while None in backend.results.get(uuids):
+                if time.monotonic() > deadline:
+                    raise AssertionError(f"{len(uuids)} messages did not end within {within} s:\n{self.log}")
+                time.sleep(0.02)
+        finally:
+            backend.close()
+
+    def longest_pause(self, partitions: Sequence[int]) -> None:
+        """Note the longest time, from the last fault until now, in which nothing of these partitions began."""
+        begun = [
+            line.at for line in self.lines() if line.what == "begun" and partition_of(line.uuid) in partitions
+        ]
+        times = [self.last_fault, *(at for at in sorted(begun) if at > self.last_fault)]
+        self.recovery = max((later - at for at, later in itertools.pairwise(times)), default=0.0)
+
     def time_to_resume(self) -> None:
         """Submit a message, and note how long after the last fault the first run begins once the store has it."""
         message = self.play.work.generate(args=(20,), submit=False)
@@ -470,3 +504,13 @@ class Stage:
         if self.disk is not None:
             self.disk.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def uuid_in(partition: int) -> str:
+    """A new uuid of this partition, of the stores that have some."""
+    return at_location(new_uuid(), partition * LOCATIONS // PARTITIONS + 7)
+
+
+def partition_of(uuid: str) -> int:
+    """The partition of a uuid, in these stores."""
+    return int(uuid[-4:], 16) * PARTITIONS // LOCATIONS

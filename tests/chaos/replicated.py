@@ -152,6 +152,11 @@ class PartitionedClusterStore(ClusterStore):
     def settings(self) -> dict[str, Any]:
         return {**super().settings, "partitions": PARTITIONS}
 
+    def partitions_beside(self, server: RedisServer) -> list[int]:
+        """The partitions that other servers have."""
+        masters = [self.cluster.master_of(self.client, home) for home in self.homes]
+        return [number for number, master in enumerate(masters) if master is not server]
+
     def audit(self) -> list[Entry]:
         self.client.nodes_manager.initialize()
         masters = [self.cluster.master_of(self.client, home) for home in self.homes]

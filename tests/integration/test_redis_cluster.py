@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,15 +16,10 @@ from alsek.storage.backends.records import FOR_EVER, Worker
 from alsek.storage.backends.redis import RedisBackend
 from tests.clusters import ClusterOfServers
 from tests.conftest import RedisServer
-from tests.integration.conftest import HEADER, Project
+from tests.integration.partitioned_clusters import project_on, without_replicas
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.redis
-
-_BACKEND = """from redis.cluster import RedisCluster
-from alsek.storage.backends.redis import RedisBackend
-backend = RedisBackend(RedisCluster.from_url({url!r}, socket_timeout=2), namespace={namespace!r}, timeout=60_000,
-                       partitions={partitions})"""
 
 _TASKS = """
 @task(broker, result_store=result_store, status_tracker=status_tracker)
@@ -35,20 +28,10 @@ def double(n: int) -> int:
 """
 
 
-@contextlib.contextmanager
-def _project(cluster: ClusterOfServers, folder: Path, partitions: int = 1) -> Iterator[Project]:
-    backend = _BACKEND.format(url=cluster.url, namespace=f"it{uuid4().hex[:12]}", partitions=partitions)
-    project = Project(folder, "cluster", HEADER.format(backend=backend))
-    try:
-        yield project
-    finally:
-        project.close()
-
-
 @pytest.mark.parametrize("pool", ["thread-pool", "process-pool"])
 def test_a_pool_works_on_a_cluster(pool: str, redis_cluster: ClusterOfServers, tmp_path: Path) -> None:
     """It starts, is woken, runs what is submitted, and ends at a signal."""
-    with _project(redis_cluster, tmp_path) as project:
+    with project_on(redis_cluster, tmp_path) as project:
         tasks = project.write(_TASKS)
         worker = project.worker(pool=pool)
         for n in range(3):
@@ -63,7 +46,7 @@ def test_a_pool_works_on_a_cluster(pool: str, redis_cluster: ClusterOfServers, t
 @pytest.mark.slow
 def test_partitions_are_on_all_nodes(own_cluster: ClusterOfServers, tmp_path: Path) -> None:
     """One pool serves all of them; when a master dies, what had reached its replica is run, and all goes on."""
-    with _project(own_cluster, tmp_path, partitions=6) as project:
+    with project_on(own_cluster, tmp_path, partitions=6) as project:
         tasks = project.write(_TASKS)
         backend: Any = tasks.backend
         client = backend._link.client
@@ -107,15 +90,11 @@ def test_what_runs_elsewhere_is_kept_while_partitions_are_away(
     Somebody who takes over what has lost its lease is at work there all the time.
     """
     lease_s = 10
-    with _project(own_cluster, tmp_path, partitions=12) as project:
+    with project_on(own_cluster, tmp_path, partitions=12) as project:
         tasks = project.write(_LONG)
         backend: Any = tasks.backend
         client, parts = backend._link.client, backend._ports.parts
-        for server in own_cluster.servers[3:]:
-            server.kill()
-        for server in own_cluster.servers[:3]:
-            with redis.Redis.from_url(server.url) as admin:
-                admin.config_set("cluster-require-full-coverage", "no")
+        without_replicas(own_cluster)
         away = own_cluster.servers[0]
         messages = list(tasks.hold.generate_many((n,) for n in range(24)))
         there = [own_cluster.master_of(client, parts.of(each.uuid).keys.messages()) for each in messages]
@@ -153,7 +132,7 @@ def test_what_runs_elsewhere_is_kept_while_partitions_are_away(
 
 def test_a_master_that_dies_is_replaced(own_cluster: ClusterOfServers, tmp_path: Path) -> None:
     """What was submitted, and had reached the replica, is run; producers and pools go on by themselves."""
-    with _project(own_cluster, tmp_path) as project:
+    with project_on(own_cluster, tmp_path) as project:
         tasks = project.write(_TASKS)
         backend: Any = tasks.backend
         client = backend._link.client

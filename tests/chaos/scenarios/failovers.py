@@ -6,6 +6,7 @@ import threading
 import time
 
 from tests.chaos.environment import Stage
+from tests.chaos.replicated import PartitionedClusterStore
 from tests.chaos.scenario import (
     CLUSTER,
     PARTITIONED_CLUSTER,
@@ -145,15 +146,24 @@ def slot_of_a_partition_moves(stage: Stage, scale: Scale) -> None:
     short=((PARTITIONED_CLUSTER, THREAD), (PARTITIONED_CLUSTER, PROCESS)),
 )
 def partitions_hang(stage: Stage, scale: Scale) -> None:
-    """Nobody takes its place, and the other masters answer: when it is back, all goes on, also what was in its ears."""
+    """Nobody takes its place. Messages of the other masters end meanwhile, those that ran and those that come.
+
+    When it is back, all goes on, also what was in its ears. What is measured is the longest time in which nothing of
+    the others began though it waited.
+    """
     stage.cluster.let_partitions_be_away()
     _under_load(stage, scale)
-    old = stage.replicated.master
-    for server in stage.replicated.replicas():
+    old, store = stage.replicated.master, stage.replicated
+    assert isinstance(store, PartitionedClusterStore)
+    there = store.partitions_beside(old)
+    for server in store.replicas():
         server.kill()
+    waiting = stage.work_in(there, scale.pick(60, 200))
     old.pause()
-    time.sleep(8.0)  # the lease is 5 s
-    old.resume()
     stage.hit()
-    stage.time_to_resume()
+    stage.until_ended(waiting)
+    stage.longest_pause(there)
+    for _ in stage.ticks(8.0, 1.0):  # the lease is 5 s
+        stage.until_ended(stage.work_in(there, scale.pick(3, 30)))
+    old.resume()
     _go_on(stage, scale)

@@ -22,6 +22,7 @@ __all__ = ["backend"]
 def test_leases_elsewhere_are_renewed(backend: RedisBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     """A partition that is away is asked after all others, and then not for a while: none of them waits for it."""
     actor, now, asked, away = an_actor(backend), [1_000], list[int](), {1, 2}
+    supervisor = backend.within(2_000)
     monkeypatch.setattr("alsek.storage.backends.redis.partitions.away.monotonic_ms", lambda: now[0])
 
     def renewal(number: int, renew: Callable[..., list[str]]) -> Callable[..., list[str]]:
@@ -33,14 +34,17 @@ def test_leases_elsewhere_are_renewed(backend: RedisBackend, monkeypatch: pytest
 
         return asks
 
-    ports: Any = backend._ports
+    ports: Any = supervisor._ports
     for number, part in enumerate(ports.parts.all):
         monkeypatch.setattr(part.messages, "renew", renewal(number, part.messages.renew))
+
+    def renewed() -> list[str]:
+        return supervisor.messages.renew(actor.worker, actor.seq, ())
 
     def round_of_renewals() -> list[int]:
         asked.clear()
         with pytest.raises(BackendUnavailableError):
-            actor.renew()
+            renewed()
         return asked
 
     monkeypatch.setattr(Link, "shares_node", lambda *_: False)  # each is on a node of its own
@@ -52,10 +56,11 @@ def test_leases_elsewhere_are_renewed(backend: RedisBackend, monkeypatch: pytest
     assert list(round_of_renewals()) == [0, 3]
     now[0] += actor.worker.lease // 3
     asked.clear()
-    assert actor.renew() == []
+    assert renewed() == []
     assert sorted(asked) == [0, 1, 2, 3]
-    assert actor.renew() == []
+    assert renewed() == []
     assert asked[4:] == [0, 1, 2, 3]
+    supervisor.close()
 
 
 def test_of_one_node_one_partition_is_waited_for(
@@ -63,7 +68,8 @@ def test_of_one_node_one_partition_is_waited_for(
 ) -> None:
     """Partitions whose node did not answer for one of them are not asked in the same renewal."""
     actor, asked = an_actor(backend), list[int]()
-    ports: Any = backend._ports
+    supervisor = backend.within(2_000)
+    ports: Any = supervisor._ports
     for number, part in enumerate(ports.parts.all):
 
         def asks(*_: Any, number: int = number) -> list[str]:
@@ -73,8 +79,9 @@ def test_of_one_node_one_partition_is_waited_for(
         monkeypatch.setattr(part.messages, "renew", asks)
     for _ in range(3):
         with pytest.raises(BackendUnavailableError):
-            actor.renew()
+            supervisor.messages.renew(actor.worker, actor.seq, ())
     assert asked == [0]
+    supervisor.close()
 
 
 def _forget(backend: RedisBackend, actor: Actor, *partitions: int) -> None:

@@ -27,6 +27,7 @@ from alsek.storage.backends.redis.client.address import Client
 from alsek.storage.backends.redis.client.connection import Link
 from alsek.storage.backends.redis.client.exchange import Exchange, beside, command, exchange
 from alsek.storage.backends.redis.client.portable import portable
+from alsek.storage.backends.redis.client.prompt_link import PromptLink
 from alsek.storage.backends.redis.client.scan import scan_keys
 from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK
 from alsek.storage.backends.redis.examination import examine, examine_partitions
@@ -115,15 +116,26 @@ class RedisBackend(Backend):
 
     def _partitioned(self) -> PartitionedPorts:
         sets = [self._port_set(self._link_of(number), number) for number in range(self.partitions)]
-        keys = Keys(self.namespace, self._link.cluster)
-        return PartitionedPorts(sets, Marker(self._link, keys, self.describe()), self.location_of)
+        keys, link = Keys(self.namespace, self._link.cluster), self._link
+        if not link.cluster:
+            return PartitionedPorts(sets, Marker(link, keys, self.describe()), self.location_of)
+        prompt = PromptLink(LazyClient(lambda: link.client), link.timeout, keys.messages())
+        marker = Marker(link, keys, self.describe(), prompt)
+        make_prompt = self._prompt_sets
+        return PartitionedPorts(sets, marker, self.location_of, make_prompt)
 
-    def _link_of(self, partition: int) -> Link:
+    def _prompt_sets(self) -> list[PortSet]:
+        """The ports of each partition of a cluster, over links whose calls never wait for long."""
+        return [
+            self._port_set(self._link_of(number, PromptLink), number) for number in range(self.partitions)
+        ]
+
+    def _link_of(self, partition: int, kind: type[Link] = Link) -> Link:
         """The connections of a partition: a node of a cluster has its own. All of them share one client."""
         if not self._link.cluster:
             return self._link
         home = Keys(self.namespace, partition=partition).messages()
-        return Link(LazyClient(lambda: self._link.client), self._link.timeout, home)
+        return kind(LazyClient(lambda: self._link.client), self._link.timeout, home)
 
     def _port_sets(self) -> tuple[PortSet, ...]:
         """The ports of each partition, or the only ones."""
@@ -203,8 +215,10 @@ class RedisBackend(Backend):
     @beside(_pinging)
     def ping(self) -> None:
         # PING goes to all nodes of a cluster, so it does not show whether the node of this namespace answers.
-        for part in self._port_sets():
-            part.link.call("EXISTS", part.keys.messages())
+        if isinstance(self._ports, PartitionedPorts):
+            self._ports.parts.ping()
+        else:
+            self._link.call("EXISTS", self._ports.keys.messages())
 
     def examine(self) -> Iterator[Finding]:
         parts = [(part.link, part.keys) for part in self._port_sets()]
@@ -260,9 +274,7 @@ class RedisBackend(Backend):
 
     def close(self) -> None:
         if isinstance(self._opened, PartitionedPorts):
-            for part in self._opened.parts.unchecked:
-                part.listeners.close()
-                part.link.close()
+            self._opened.close()
         self._listeners.close()
         self._link.close()
         self._forget_loops()

@@ -101,7 +101,7 @@ class Link(Server):
             self.look_around()
             if not repeat and not wire.unsent:
                 raise unavailable(self.where, 0, error, sent=True) from error
-            return self._retry(lambda left: self._ask_fresh(packed, left, repeat))
+            return self._retry(lambda left: self._ask_fresh(packed, left, repeat), error)
         self._idle.append(wire)
         if self.outage_since is not None:
             self.end_outage()
@@ -206,8 +206,13 @@ class Link(Server):
                 raise unavailable(self.where, 0, error, sent=True) from error
             raise
 
-    def _retry(self, ask: Callable[[float], Any]) -> Any:
-        """Call `ask` until there is an answer, or `timeout` has passed."""
+    def _retry(self, ask: Callable[[float], Any], failure: Exception | None = None) -> Any:
+        """Call `ask` until there is an answer, or `timeout` has passed.
+
+        Args:
+            ask: Makes one attempt, which may take so many seconds.
+            failure: Why an idle connection did not do.
+        """
         begun = time.monotonic()
         pauses: Pauses | None = None
         while True:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence, Set
+from typing import Final, NamedTuple, TypeVar
 
 from alsek.core.clock import monotonic_ms
 from alsek.exceptions import AlsekError, BackendUnavailableError
+from alsek.storage.backends.redis.partitions.late_visits import LateVisit, LateVisits
 from alsek.storage.backends.redis.partitions.parts import Parts
 from alsek.storage.backends.redis.ports.port_set import PortSet
+
+T = TypeVar("T")
 
 #: A partition that did not answer is not asked again for so many times the time that a call may take, or for a third of
 #: the lease if that is shorter: then it is due to be renewed.
@@ -81,3 +84,76 @@ class Away:
         self._failures[number] = _Failure(again_at, error)
         for other, failure in self._failures.items():
             self._failures[other] = failure._replace(again_at=again_at)
+
+
+def in_those_there(parts: Parts, late: LateVisits, ask: Callable[[int, PortSet], T]) -> list[T]:
+    """Ask each partition that is not away for a worker, also those after one that has failed; return the answers.
+
+    Those that do not answer are away from then on. Of those on one node at most one is waited for.
+
+    Raises:
+        AlsekError: The first error, but not of partitions that are away, unless all of them are.
+    """
+    answers: list[T] = []
+    failure: AlsekError | None = None
+    for number, part in enumerate(parts.prompt):
+        if number in late.away:
+            continue
+        try:
+            answers.append(ask(number, part))
+        except BackendUnavailableError:
+            if not does_without(parts, late, number):
+                raise
+        except AlsekError as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
+    return answers
+
+
+def does_without(parts: Parts, late: LateVisits, number: int) -> bool:
+    """Let a partition be away for a worker, and those on its node. The worker is registered there once they answer.
+
+    Returns False if no other partition would be left.
+    """
+    mates = parts.on_node_of(number)
+    if len(mates | late.away) == len(parts):
+        return False
+    others = sorted(mates - late.away - {number})
+    late.add([LateVisit(number), *map(LateVisit, others)])
+    return True
+
+
+def in_each(parts: Parts, ask: Callable[[int, PortSet], list[T]], spared: Set[int] = frozenset()) -> list[T]:
+    """Ask each partition, also those after one that has failed; return all answers as one.
+
+    Of those on one node at most one is waited for.
+
+    Args:
+        parts: The partitions.
+        ask: Asks one of them.
+        spared: It is no error if one of these is away, while others answer.
+
+    Raises:
+        AlsekError: The first error.
+    """
+    failure: AlsekError | None = None
+    found: list[T] = []
+    away: dict[int, BackendUnavailableError] = {}
+    for number, part in enumerate(parts.prompt):
+        try:
+            if number in away:
+                raise away[number]
+            found += ask(number, part)
+        except BackendUnavailableError as error:
+            if number not in away:
+                away |= dict.fromkeys(parts.on_node_of(number), error)
+            if number not in spared or len(away) == len(parts):
+                failure = failure or error
+        except AlsekError as error:
+            failure = failure or error
+    if away:
+        parts.refresh()  # the next attempt may find them elsewhere
+    if failure is not None:
+        raise failure
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Final
 
 from alsek.core.clock import monotonic_ms
@@ -24,12 +24,19 @@ class NodeWaits:
         worker: The worker.
         slot: As in :meth:`~alsek.storage.backends.ports.WorkPort.waiter`.
         telling: What was found out about being told.
+        away: Returns the partitions that are away.
     """
 
     def __init__(
-        self, sets: Sequence[PortSet], worker: Worker, slot: SlotKind | None, telling: Telling
+        self,
+        sets: Sequence[PortSet],
+        worker: Worker,
+        slot: SlotKind | None,
+        telling: Telling,
+        away: Callable[[], Set[int]] = frozenset,
     ) -> None:
         self._telling = telling
+        self._away = away
         self._nodes: dict[str, NodeWaiter] = {}
         self._homes: dict[int, NodeWaiter] = {}
         #: Partitions of which it is not known, or not settled, which node has them.
@@ -56,8 +63,10 @@ class NodeWaits:
                 del self._homes[number]
         if self._homeless:
             self._settle()
+        away = self._away()
         for waiter in self._nodes.values():
-            waiter.arm()
+            if not waiter.partitions <= away:
+                waiter.arm()
 
     def _settle(self) -> None:
         """Give each partition to the waiter of its node."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.locations import partition_of
-from alsek.storage.backends.redis.partitions.marker import Marker
+from alsek.storage.backends.redis.partitions.marker import Marker, note_partitions, noted_partitions
 from alsek.storage.backends.redis.ports.port_set import PortSet
 
 A = TypeVar("A")
@@ -22,10 +23,20 @@ class Parts:
         sets: The ports of each partition, in order.
         marker: What the store remembers of its partitions.
         location_of: The location of a name.
+        make_prompt: Makes ports of each partition whose calls never wait for long; None if all partitions are on one
+            server: then there is nobody else to serve.
     """
 
-    def __init__(self, sets: Sequence[PortSet], marker: Marker, location_of: Callable[[str], int]) -> None:
+    def __init__(
+        self,
+        sets: Sequence[PortSet],
+        marker: Marker,
+        location_of: Callable[[str], int],
+        make_prompt: Callable[[], Sequence[PortSet]] | None = None,
+    ) -> None:
         self._sets = tuple(sets)
+        self._make_prompt = make_prompt
+        self._prompt: tuple[PortSet, ...] | None = None
         self._marker = marker
         self._location_of = location_of
         self._known = False
@@ -49,14 +60,84 @@ class Parts:
             self.check()
         return self._sets
 
+    @property
+    def prompt(self) -> tuple[PortSet, ...]:
+        """All partitions, by ports whose calls never wait for long: for workers, which have others to serve.
+
+        Raises:
+            ValidationError: As :attr:`all`.
+        """
+        if not self._known:
+            self.check()
+        return self._made_prompt()
+
+    def _made_prompt(self) -> tuple[PortSet, ...]:
+        if self._prompt is None:
+            self._prompt = self._sets if self._make_prompt is None else tuple(self._make_prompt())
+        return self._prompt
+
+    def on_node_of(self, number: int) -> frozenset[int]:
+        """The partitions on the same node as this one, as far as is known: itself, and others."""
+        link = self._sets[number].link
+        return frozenset(
+            each for each, part in enumerate(self._sets) if each == number or part.link.shares_node(link)
+        )
+
+    def ping(self) -> None:
+        """Check that a partition answers. Of those on one node at most one is asked if that does not.
+
+        Raises:
+            BackendUnavailableError: None does, or what knows how many there are does not.
+            ValidationError: As :attr:`all`.
+        """
+        away: frozenset[int] = frozenset()
+        for number, part in enumerate(self.prompt):
+            if number in away:
+                continue
+            try:
+                part.link.call("EXISTS", part.keys.messages())
+            except BackendUnavailableError:
+                away |= self.on_node_of(number)
+                if len(away) == len(self):
+                    raise
+
+    def refresh(self) -> None:
+        """Find out on which nodes the partitions are now."""
+        self._sets[0].link.look_around()
+
+    def close(self) -> None:
+        """Close the connections of all partitions."""
+        for part in (*self._sets, *(self._prompt or ())):
+            part.listeners.close()
+            part.link.close()
+
     def check(self) -> None:
         """Ask the store how many partitions it has; if it does not know yet, let it remember.
 
         Raises:
             ValidationError: It has another number of partitions.
         """
-        self._marker.check(len(self._sets))
+        self._marker.check(len(self._sets), self._noted)
         self._known = True
+
+    def _noted(self) -> int | None:
+        """How many partitions there are, as the first of them says that answers and has it."""
+        away: frozenset[int] = frozenset()
+        for number, part in enumerate(self._made_prompt()):
+            if number in away:
+                continue
+            try:
+                noted = noted_partitions(part.link, part.keys)
+            except BackendUnavailableError:
+                away |= self.on_node_of(number)
+            else:
+                if noted is not None:
+                    return noted
+        return None
+
+    def note(self, part: PortSet) -> None:
+        """Write into a partition how many there are."""
+        note_partitions(part.link, part.keys, len(self._sets))
 
     def forget(self) -> None:
         """Let the store forget how many partitions it has: everything in it was deleted."""

@@ -31,10 +31,17 @@ class PartitionedPorts:
         sets: The ports of each partition.
         marker: What the store remembers of its partitions.
         location_of: The location of a name.
+        make_prompt: As of :class:`~alsek.storage.backends.redis.partitions.parts.Parts`.
     """
 
-    def __init__(self, sets: Sequence[PortSet], marker: Marker, location_of: Callable[[str], int]) -> None:
-        self.parts = parts = Parts(sets, marker, location_of)
+    def __init__(
+        self,
+        sets: Sequence[PortSet],
+        marker: Marker,
+        location_of: Callable[[str], int],
+        make_prompt: Callable[[], Sequence[PortSet]] | None = None,
+    ) -> None:
+        self.parts = parts = Parts(sets, marker, location_of, make_prompt)
         self.messages = PartitionedMessages(parts)
         self.results = PartitionedResults(parts)
         self.statuses = PartitionedStatuses(parts)
@@ -50,6 +57,11 @@ class PartitionedPorts:
     def link(self) -> Link:
         """To the server of one of the partitions."""
         return self.parts.all[0].link
+
+    def close(self) -> None:
+        """Close the connections of all partitions."""
+        self.messages.close()
+        self.parts.close()
 
     def of(self, name: str) -> PortSet:
         """The partition that a name is in."""

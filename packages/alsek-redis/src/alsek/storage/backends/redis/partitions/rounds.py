@@ -1,8 +1,12 @@
 """One step of a worker over all partitions: a *round*, in which it visits some of them.
 
 A round has the number of the step. It visits each partition at most once, with that number, so that the partition knows
-the step again when it is repeated. What was answered in a round is kept until the next one begins: if one partition
-does not answer, the repetition asks only that one, and those after it.
+the step again when it is repeated. What was answered in a round is kept until the next one begins: if a round can't be
+ended, its repetition asks only those that have not answered.
+
+A partition that does not answer while others do is *away*: the rounds go on without it
+(:mod:`~alsek.storage.backends.redis.partitions.untold`). It is visited again in the first round that begins after its
+visit was answered.
 """
 
 from __future__ import annotations
@@ -21,7 +25,9 @@ from alsek.storage.backends.kinds import (
     WorkerKind,
     slots_of_step,
 )
-from alsek.storage.backends.records import Claimed, HistoryCounts, Outcome, Report, Step, Worker, WorkerFacts
+from alsek.storage.backends.records import Claimed, HistoryCounts, Outcome, Step, Worker, WorkerFacts
+from alsek.storage.backends.redis.partitions.late_visits import LateVisit, LateVisits
+from alsek.storage.backends.redis.partitions.untold import Untold, ended
 from alsek.storage.backends.redis.partitions.waiter import PartitionedWaiter
 
 #: So many messages of one partition are claimed in succession, or for so long, while others may have some too.
@@ -76,9 +82,11 @@ class Rounds:
     Args:
         partitions: How many there are.
         worker: The worker.
+        late: Makes the visits again that were not answered.
     """
 
-    def __init__(self, partitions: int, worker: Worker) -> None:
+    def __init__(self, partitions: int, worker: Worker, late: LateVisits) -> None:
+        self.untold = Untold(late)
         self._kind: WorkerKind = worker.kind
         self._slots = len(SLOTS_OF[worker.kind])
         self._alone = not SUSPECT_RULES[worker.suspects].freely
@@ -93,6 +101,8 @@ class Rounds:
         self.complete = True
         #: The visits of this round and their answers, in order.
         self.answers: list[tuple[Visit, Step]] = []
+        #: Answers to visits of earlier rounds, which no complete round has told of.
+        self._late_answers: list[Step] = []
         # Each worker begins elsewhere.
         self._turn = random.randrange(partitions)
         self._look = self._seek = self._turn
@@ -124,31 +134,71 @@ class Rounds:
             history: Likewise.
             places: Which outcome of the step is that of each uuid.
         """
+        if self.complete:
+            self._late_answers = []
         self.seq, self.complete = seq, False
         self.answers = []
-        self._outcomes, self._limits, self._history = outcomes, limits, history
+        self._limits, self._history = limits, history
         self._places = places
-        self._must_visit = not outcomes and not _positive(limits)
         self._seeks = "coroutine" in limits and self._kind in LOOKED_AT
-        for number, mine in outcomes.items():
-            ended = {outcome.token for outcome in mine if type(outcome) is not Report}
-            self.known[number].held -= ended
-            if self._suspect in ended:
-                self._suspect = 0
+        self.untold.begin_round()
+        self.collect()
+        if self._suspect and any(self._suspect in ended(mine) for mine in outcomes.values()):
+            self._suspect = 0  # it does not run any longer, whether or not its partition is there
+        self._outcomes = self.untold.sendable(outcomes)
+        self._must_visit = not self._outcomes and not _positive(limits)
+        for number, mine in self._outcomes.items():
+            self.known[number].held -= ended(mine)
         self._order = self._ordered(monotonic_ms())
+
+    def collect(self) -> None:
+        """Take in what was answered late, and which partitions are back.
+
+        Raises:
+            WorkerUnknownError: One does not know the worker, which has no lease elsewhere either.
+        """
+        failure: Exception | None = None
+        for visit, answer in self.untold.collect():
+            known = self.known[visit.number]
+            known.quiet_at = 0  # so that the next round visits it
+            if isinstance(answer, Exception):
+                failure = failure or answer
+            elif answer is not None:
+                known.held -= ended(visit.outcomes)
+                self._late_answers.append(answer)
+        if failure is not None:
+            raise failure
+
+    def hand_over(self, visit: Visit, mates: frozenset[int]) -> None:
+        """Do without the partition of a visit that was not answered, and without those on the same node."""
+        held = self.known[visit.number].held
+        held |= ended(visit.outcomes)
+        late = LateVisit(visit.number, self.seq, visit.outcomes, visit.history, frozenset(held))
+        if visit.history:
+            self._history = ()
+        self.untold.hand_over(late, mates)
+
+    def idle_in(self) -> list[int]:
+        """The partitions in which the worker holds nothing."""
+        return [number for number, known in enumerate(self.known) if not known.held]
 
     def _ordered(self, now: int) -> list[int]:
         woken: set[int] = set()
         self.waiters = [waiter for waiter in self.waiters if not waiter.closed]
         for waiter in self.waiters:
             woken |= waiter.look()
-        many = len(self.known)
-        if self._must_visit and self._history:
+        away = self.untold.away
+        if self._turn in away:
+            self._turn, self._in_turn, self._turn_since = self._after(self._turn), 0, now
+        if self._must_visit and (self._history or (away and not self._thorough)):
             return [self._turn]
+        many = len(self.known)
         rotation = [(self._turn + step) % many for step in range(many)]
+        if away:
+            rotation = [number for number in rotation if number not in away]
         if self._seeks and not self._thorough:
             # What it seeks wakes nobody: it is sought in one partition after the other.
-            self._seek = (self._seek + 1) % many
+            self._seek = self._after(self._seek)
             return [self._seek, *(number for number in self._outcomes if number != self._seek)]
         chosen = [number for number in rotation if number in woken]
         chosen += [
@@ -159,10 +209,16 @@ class Rounds:
         ]
         if not chosen or (len(chosen) == len(self._outcomes) and not self._must_visit):
             # Nothing tells of a worker whose lease has ended: all are looked at, one after the other.
-            self._look = (self._look + 1) % many
+            self._look = self._after(self._look)
             if self._look not in chosen:
                 chosen.append(self._look)
         return chosen
+
+    def _after(self, number: int) -> int:
+        """The next partition that is not away."""
+        many = len(self.known)
+        following = ((number + step) % many for step in range(1, many + 1))
+        return next((each for each in following if each not in self.untold.away), number)
 
     def _is_quiet(self, number: int, now: int) -> bool:
         known = self.known[number]
@@ -184,7 +240,7 @@ class Rounds:
             left = _less(left, answer.claimed)
             claimed_suspect |= any(each.suspect for each in answer.claimed)
         for number in self._order:
-            if number in done:
+            if number in done or number in self.untold.away:
                 continue
             limits, plain = self._limits_in(number, left, claimed_suspect)
             outcomes = tuple(self._outcomes.get(number, ()))
@@ -230,38 +286,59 @@ class Rounds:
         Raises:
             BackendError: That can't be done now.
         """
+        if self.untold.away:
+            self._leave_to_later()
         for waiter in self.waiters:
             waiter.pass_on()
         self.complete = True
         return self.merged([answer for _, answer in self.answers])
 
+    def _leave_to_later(self) -> None:
+        """Let the outcomes wait that could not be sent, because a partition on the same node did not answer."""
+        away = self.untold.away
+        done = {visit.number for visit, _ in self.answers}
+        left = {number: mine for number, mine in self._outcomes.items() if number not in done}
+        for number, mine in left.items():
+            self.known[number].held |= ended(mine)
+        self.untold.leave(left)
+        self._outcomes = {}
+        for waiter in self.waiters:
+            for number in away:
+                waiter.visited(number)
+
     def merged(self, answers: Sequence[Step]) -> Step:
         """These answers to the visits of this round as one, with what is known of the other partitions."""
         now = monotonic_ms()
         visited = {visit.number for visit, _ in self.answers}
+        there = {number: known for number, known in enumerate(self.known) if number not in self.untold.away}
+        answers = [*answers, *self._late_answers]
         dues = [answer.next_due for answer in answers if answer.next_due is not None]
         dues += [
             max(0, known.due - now)
-            for number, known in enumerate(self.known)
+            for number, known in there.items()
             if number not in visited and known.due is not None
         ]
-        waiting = {slot for known in self.known for slot in known.waiting}
+        waiting = {slot for known in there.values() for slot in known.waiting}
         lost: dict[str, int] = {}
         for answer in answers:
             for each in answer.taken_over:
                 lost[each.worker] = lost.get(each.worker, 0) + each.messages
         taken_over = {each.worker: each for answer in answers for each in answer.taken_over}
         return Step(
-            sorted((uuid for answer in answers for uuid in answer.refused), key=self._places.__getitem__),
+            sorted(
+                (uuid for answer in answers for uuid in answer.refused),
+                key=lambda uuid: self._places.get(uuid, -1),  # those of earlier rounds come first
+            ),
             [claimed for answer in answers for claimed in answer.claimed],
             min(dues, default=None),
             tuple(slot for slot in slots_of_step(self._kind, self._limits) if slot in waiting),
-            any(known.suspects for known in self.known),
+            any(known.suspects for known in there.values()),
             [uuid for answer in answers for uuid in answer.skipped],
             [corrupt for answer in answers for corrupt in answer.corrupt],
             tuple(each._replace(messages=lost[worker]) for worker, each in taken_over.items()),
             tuple(uuid for answer in answers for uuid in answer.failed),
             tuple(sorted({name for answer in answers for name in answer.schedules})),
+            unknown=self.untold.tokens() if self.untold.away else None,
         )
 
 

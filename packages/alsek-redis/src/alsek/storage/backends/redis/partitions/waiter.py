@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import selectors
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 from alsek.exceptions import BackendError
@@ -29,6 +29,8 @@ class PartitionedWaiter(Waiter):
         slot: As in :meth:`~alsek.storage.backends.ports.WorkPort.waiter`.
         pass_on: Wakes another worker in place of this one, in the partition of this number.
         telling: What was found out about being told.
+        does_without: Told of partitions on whose lists it can't wait; returns whether others are left.
+        away: Returns the partitions that are away: it does not wait for their messages.
     """
 
     def __init__(
@@ -38,7 +40,10 @@ class PartitionedWaiter(Waiter):
         slot: SlotKind | None,
         pass_on: Callable[[int], None],
         telling: Telling,
+        does_without: Callable[[Set[int]], bool] = lambda _: False,
+        away: Callable[[], Set[int]] = frozenset,
     ) -> None:
+        self._does_without, self._away = does_without, away
         self._sets, self._worker = sets, worker
         self._slot: SlotKind | None = slot
         self._pass_on = pass_on
@@ -53,8 +58,8 @@ class PartitionedWaiter(Waiter):
 
     def _new_waits(self) -> Waits:
         if self._is_told:
-            return NodeWaits(self._sets, self._worker, self._slot, self._telling)
-        return ListWaits(self._sets, self._worker, self._slot, self._pass_on)
+            return NodeWaits(self._sets, self._worker, self._slot, self._telling, self._away)
+        return ListWaits(self._sets, self._worker, self._slot, self._pass_on, self._does_without, self._away)
 
     @property
     def interval(self) -> int:

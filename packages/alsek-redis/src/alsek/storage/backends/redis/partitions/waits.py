@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any, Final, Protocol
 
 from alsek.core.clock import monotonic_ms
+from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.records import Worker
 from alsek.storage.backends.redis.client.connection import Link
@@ -53,20 +54,33 @@ class ListWaits:
         worker: The worker.
         slot: As in :meth:`~alsek.storage.backends.ports.WorkPort.waiter`.
         pass_on: Wakes another worker in place of this one, in the partition of this number.
+        does_without: Told of partitions on whose lists it can't wait; returns whether others are left.
+        away: Returns the partitions that are away.
+
+    Attributes:
+        waiters: The connections, without those of partitions that were away when they were armed last.
     """
 
     def __init__(
-        self, sets: Sequence[PortSet], worker: Worker, slot: SlotKind | None, pass_on: Callable[[int], None]
+        self,
+        sets: Sequence[PortSet],
+        worker: Worker,
+        slot: SlotKind | None,
+        pass_on: Callable[[int], None],
+        does_without: Callable[[Set[int]], bool] = lambda _: False,
+        away: Callable[[], Set[int]] = frozenset,
     ) -> None:
         self._pass_on = pass_on
+        self._does_without, self._away = does_without, away
         lists = [{name.encode(): number for name in token_lists(part.keys, worker, slot)}
                  for number, part in enumerate(sets)]  # fmt: skip
         if sets[0].link.cluster:
             pairs = zip(sets, lists, strict=True)
-            self.waiters = [self._waiter(part.link, names) for part, names in pairs]
+            self._all = [self._waiter(part.link, names) for part, names in pairs]
         else:
             together = {name: number for names in lists for name, number in names.items()}
-            self.waiters = [self._waiter(sets[0].link, together)]
+            self._all = [self._waiter(sets[0].link, together)]
+        self.waiters = self._all
 
     def _waiter(self, link: Link, numbers: dict[bytes, int]) -> _ThreadPart | _SocketPart:
         return (_SocketPart if link.direct else _ThreadPart)(link, numbers, self._pass_on)
@@ -74,21 +88,32 @@ class ListWaits:
     @property
     def interval(self) -> int:
         """As that of a waiter."""
-        return min(waiter.interval for waiter in self.waiters)
+        return min(waiter.interval for waiter in self._all)
 
     def arm(self) -> None:
         """As that of a waiter."""
-        for waiter in self.waiters:
+        self.waiters = [waiter for waiter in self._all if self._armed(waiter)]
+
+    def _armed(self, waiter: _ThreadPart | _SocketPart) -> bool:
+        """Arm it, and return True; not if its partitions are away."""
+        if waiter.partitions <= self._away():
+            return False
+        try:
             waiter.arm()
+        except BackendUnavailableError:
+            if not self._does_without(waiter.partitions):
+                raise
+            return False
+        return True
 
     def listens_to(self, number: int) -> bool:
         """Whether a message of this partition would wake the worker now."""
-        waiter = self.waiters[number] if len(self.waiters) > 1 else self.waiters[0]
+        waiter = self._all[number] if len(self._all) > 1 else self._all[0]
         return waiter.armed
 
     def close(self) -> None:
         """As that of a waiter."""
-        for waiter in self.waiters:
+        for waiter in self._all:
             waiter.close()
 
 
@@ -108,6 +133,11 @@ class _SocketPart(SocketWaiter):
         self._tokens: set[int] = set()
         self._woken: set[int] = set()
         self._ended_at = 0
+
+    @property
+    def partitions(self) -> Set[int]:
+        """The partitions whose lists these are."""
+        return set(self._numbers.values())
 
     @property
     def armed(self) -> bool:
@@ -144,6 +174,11 @@ class _ThreadPart(ThreadWaiter):
         super().__init__(link, [name.decode() for name in numbers], lambda: _pass_on_all(numbers, pass_on))
         self._numbers = numbers
         self._woken: set[int] = set()
+
+    @property
+    def partitions(self) -> Set[int]:
+        """The partitions whose lists these are."""
+        return set(self._numbers.values())
 
     def drain(self) -> bool:
         worthwhile = super().drain()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import socket
 from collections import deque
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
@@ -129,6 +130,11 @@ class NodeWaiter:
     def is_empty(self) -> bool:
         """Whether it waits for nothing, and nobody needs to be told what it has heard."""
         return not (self._places or self._woken)
+
+    @property
+    def partitions(self) -> Set[int]:
+        """Those for whose messages it waits."""
+        return self._places.keys()
 
     @property
     def interval(self) -> int:

@@ -21,7 +21,7 @@ WRITES: Final = {
     ("HINCRBY", "QUEUES"): {"effects", "add_one", "pushes"},
     ("HDEL", "QUEUES"): {"effects"},
     # Ready sets. One that is overwritten leaves its index; what belongs there is delayed.
-    ("ZADD", "set"): {"effects", "add_one", "set_aside", "sleepers", "line_places"},
+    ("ZADD", "set"): {"effects", "add_one", "set_aside", "sleepers", "line_places", "hear"},
     ("ZADD", "P .. group.index"): {"effects"},
     ("ZADD", "P .. 'ready:' .. wish"): {"add_one"},
     ("ZREM", "set.key"): {"leave_ready"},
@@ -79,6 +79,11 @@ WRITES: Final = {
     ("HSET", "SLEEPING"): {"sleepers"},
     ("HDEL", "SLEEPING"): {"sleepers"},
     ("ZREM", "found.set"): {"pushes"},
+    # Workers that wait on one connection for each node.
+    ("SET", "mark"): {"hear"},
+    ("DEL", "mark"): {"hear"},
+    ("DEL", "list"): {"hear"},
+    ("PEXPIRE", "set"): {"hear"},
     # Uuids of ended messages.
     ("HSET", "finished"): {"end_message", "key_taking"},
     ("PEXPIRE", "finished"): {"end_message", "key_taking"},

@@ -465,6 +465,22 @@ def test_pushes_take_turns(backend: Backend, store: Store, actor: Actors, asleep
 
 
 @pushing
+def test_among_many_sleepers_those_that_may_take_it_take_turns(
+    backend: Backend, actor: Actors, asleep: Asleep
+) -> None:
+    """However many others sleep, a message goes to the first that takes from its queue and has room."""
+    for kind in ("process", "thread"):
+        for n in range(3):
+            asleep(actor(kind=kind, queues=(f"other-{n}",)))
+    waiters = [asleep(actor(queues=queues), limit=2) for queues in (("q",), None, ("p", "q"))]
+    for n in range(6):
+        add(backend, f"m{n}")
+        assert [push.claimed.uuid for push in pushes(waiters[n % 3])] == [f"m{n}"]
+    add(backend, "none has room")
+    assert state_of(backend, "none has room") == "ready"
+
+
+@pushing
 def test_who_does_not_listen_is_passed_over(
     backend: Backend, store: Store, actor: Actors, asleep: Asleep
 ) -> None:

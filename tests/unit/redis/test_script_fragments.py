@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ import pytest
 from alsek.storage.backends.redis.client.lua_values import with_values
 from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK, bundles, fragments, load
 from tests.unit.redis.lua_names import names_of, tokens
-from tests.unit.redis.test_scripts import FOLDER, FRAGMENTS, SCRIPTS, variants
+from tests.unit.redis.test_scripts import FOLDER, FRAGMENTS, SCRIPTS, firsts, variants
 from tests.unit.redis.test_scripts import NAMES as ALL_NAMES
 
 #: What Lua and Redis provide.
@@ -22,13 +23,13 @@ BUILTIN: Final = frozenset(
     )
 )
 #: What the loader puts before each script.
-OF_THE_LOADER: Final = frozenset(["P", "C", "now", "rarely", "made"])
+OF_THE_LOADER: Final = frozenset(["P", "C", "now", "rarely", "made", "later", "tried"])
 
 #: Of each script: how many functions a call of it makes, and how many words and signs are read for that at most
 #: (without what it asks for rarely). The server spends some 2,000 instructions on each function, at each call: a
 #: commit that raises a number says why. It may be lowered at any time.
 LIMITS: Final = {
-    "add": (22, 2_860),
+    "add": (23, 2_868),
     "add_one": (5, 900),
     "aside": (5, 464),
     "browse": (11, 924),
@@ -36,13 +37,13 @@ LIMITS: Final = {
     "dead_letters": (4, 447),
     "dead_queues": (4, 317),
     "descendants": (3, 354),
-    "fail": (31, 2_838),
+    "fail": (32, 2_846),
     "find": (11, 982),
     "find_dead": (4, 360),
     "fronts": (6, 804),
     "get": (11, 845),
-    "group_create": (9, 1_059),
-    "group_revoke": (9, 1_079),
+    "group_create": (10, 1_067),
+    "group_revoke": (10, 1_087),
     "hear": (3, 526),
     "held": (6, 578),
     "history": (3, 289),
@@ -53,42 +54,45 @@ LIMITS: Final = {
     "move_check": (12, 1_262),
     "move_end": (3, 295),
     "move_from": (3, 438),
-    "move_in": (31, 3_675),
-    "move_out": (25, 2_868),
+    "move_in": (32, 3_683),
+    "move_out": (26, 2_876),
     "move_read": (3, 315),
     "move_stage": (3, 287),
     "move_to": (3, 354),
     "now": (3, 223),
-    "pass_on": (10, 1_321),
+    "pass_on": (11, 1_329),
     "pause": (4, 430),
     "pauses": (3, 230),
     "peek": (8, 1198),
     "place": (12, 1_062),
     "purge": (8, 658),
     "register": (6, 757),
-    "remove": (25, 2_278),
-    "renew": (17, 1_962),
-    "replay": (24, 2_905),
+    "remove": (26, 2_286),
+    "renew": (18, 1_965),
+    "replay": (25, 2_913),
     "report": (10, 1_155),
     "report_records": (3, 383),
-    "reschedule": (27, 2_447),
+    "reschedule": (28, 2_455),
     "result_put": (7, 612),
-    "resume": (17, 1_931),
-    "retire": (22, 2_408),
-    "revoke": (18, 1_747),
-    "schedule_fire": (33, 3_548),
+    "resume": (18, 1_939),
+    "retire": (23, 2_408),
+    "revoke": (19, 1_755),
+    "schedule_fire": (34, 3_556),
     "schedule_pause": (17, 1_182),
     "schedule_put": (17, 1_263),
     "schedule_remove": (20, 1_224),
     "schedule_resume": (17, 1_211),
     "status_put": (5, 439),
-    "step": (33, 4_848),
-    "step+sleep": (43, 5_775),
-    "step+slots": (41, 5_817),
-    "step+slots+sleep": (53, 6_832),
+    "step": (34, 4_839),
+    "step+sleep": (42, 5_788),
+    "step+slots": (42, 5_808),
+    "step+slots+sleep": (52, 6_845),
     "tallies": (7, 870),
     "worker_records": (3, 382),
 }
+
+#: Of each fragment that is tried first: how many functions it makes with what it needs, and how many more later.
+LIMITS_OF_FIRSTS: Final = {"idle_step": (4, 6)}
 
 
 def _text(path: Path) -> str:
@@ -102,6 +106,10 @@ def _listed(word: str, path: Path) -> set[str]:
 
 def _asked_rarely(path: Path) -> set[str]:
     return set(re.findall(r"rarely\(\)\.(?!with_)(\w+)", re.sub(r"--.*", "", _text(path))))
+
+
+def _asked_later(path: Path) -> set[str]:
+    return set(re.findall(r"\blater\(\)\.(\w+)", re.sub(r"--.*", "", _text(path))))
 
 
 def _asked_of_bundles(path: Path) -> set[tuple[str, str]]:
@@ -137,6 +145,12 @@ def test_a_file_lists_what_it_asks_for_rarely(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [*SCRIPTS, *FRAGMENTS], ids=lambda path: path.stem)
+def test_a_file_lists_what_it_asks_for_later(path: Path) -> None:
+    """`later().name` names a function of a fragment that the file lists as needed later; each of these is used."""
+    assert {PROVIDER[name] for name in _asked_later(path)} == _listed("Later", path)
+
+
+@pytest.mark.parametrize("path", [*SCRIPTS, *FRAGMENTS], ids=lambda path: path.stem)
 def test_a_file_lists_what_it_asks_of_bundles(path: Path) -> None:
     """`rarely().with_keys().name` names a function of a fragment that the file lists as one of this bundle."""
     listed = {
@@ -151,11 +165,36 @@ def test_a_file_lists_what_it_asks_of_bundles(path: Path) -> None:
 def test_what_a_fragment_provides_is_used(path: Path) -> None:
     """Each name that a fragment declares is used in it or elsewhere, and at least one elsewhere."""
     elsewhere = set[str]().union(
-        *(NAMES[other].free | _asked_rarely(other) for other in NAMES if other != path),
+        *(NAMES[other].free | _asked_rarely(other) | _asked_later(other) for other in NAMES if other != path),
+        firsts(),
         *({name for _, name in _asked_of_bundles(other)} for other in NAMES if other != path),
     )
     assert NAMES[path].declared <= elsewhere | NAMES[path].used
     assert NAMES[path].declared & elsewhere
+
+
+def test_what_comes_first_is_a_function_of_the_same_name() -> None:
+    """The loader calls what a script tries first by the name of its fragment."""
+    assert firsts()
+    assert {PROVIDER[name] for name in firsts()} == firsts() == {PROVIDER[name] for name in LIMITS_OF_FIRSTS}
+
+
+@pytest.mark.parametrize("name", sorted(firsts()))
+def test_what_comes_first_does_not_grow(name: str) -> None:
+    """What is tried first makes few functions, and a few more if there are outcomes."""
+    made, later = (
+        _made_by([name], ["base"]),
+        _made_by(_listed("Later", FOLDER / "shared" / f"{name}.lua"), []),
+    )
+    assert made <= LIMITS_OF_FIRSTS[name][0]
+    assert later <= LIMITS_OF_FIRSTS[name][1]
+
+
+def _made_by(names: Iterable[str], besides: Sequence[str]) -> int:
+    """How many functions these fragments make, with what they need."""
+    order = {*besides, *fragments(f"-- Needs: {' '.join(names)}\n")[0]} - (set() if besides else {"base"})
+    texts = (_text(FOLDER / "shared" / f"{name}.lua") for name in order)
+    return sum(token.text == "function" for text in texts for token in tokens(text))
 
 
 @pytest.mark.parametrize("name", ALL_NAMES)

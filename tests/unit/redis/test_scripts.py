@@ -24,6 +24,12 @@ def variants() -> dict[str, list[str]]:
     return {name: listed.split() for each in found for name, listed in each}
 
 
+def firsts() -> set[str]:
+    """The fragments that are tried before the rest of a script."""
+    texts = (path.read_text("utf-8") for path in SCRIPTS)
+    return {name for text in texts for name in re.findall(r"^-- First in .+: (\w+)$", text, re.MULTILINE)}
+
+
 #: Of all scripts and their variants.
 NAMES = (*(path.stem for path in SCRIPTS), *variants())
 pytestmark = pytest.mark.redis

@@ -18,8 +18,8 @@ WRITES: Final = {
     ("HSETNX", "MESSAGES"): {"add_one"},
     ("HSET", "MESSAGES"): {"effects", "reports", "revoke", "unique_keys"},
     ("HDEL", "MESSAGES"): {"end_message", "add_one"},
-    ("HINCRBY", "QUEUES"): {"effects", "add_one", "pushes"},
-    ("HDEL", "QUEUES"): {"effects"},
+    ("HINCRBY", "QUEUES"): {"counts", "add_one", "pushes"},
+    ("HDEL", "QUEUES"): {"counts"},
     # Ready sets. One that is overwritten leaves its index; what belongs there is delayed.
     ("ZADD", "set"): {"effects", "add_one", "set_aside", "sleepers", "line_places", "hear"},
     ("ZADD", "P .. group.index"): {"effects"},
@@ -67,14 +67,14 @@ WRITES: Final = {
     ("PEXPIRE", "starts"): {"limits"},
     # Claims. The field '' is the worker's line; revoke and the first report write a mark into a claim that there is.
     # A push claims a message that was never ready, and ends the claim at once if it can't be sent.
-    ("HSET", "claims"): {"step", "pushes", "reports", "revoke"},
+    ("HSET", "claims"): {"step", "sleep_on", "pushes", "reports", "revoke"},
     ("HSET", "KEYS[6]"): {"register"},
     ("HDEL", "claims"): {"leave_claimed", "pushes"},
     ("DEL", "P .. 'claims:' .. worker"): {"forget_worker"},
     # Tokens that wake workers. Those of an empty queue are deleted; those for messages of `async def` tasks expire.
     ("RPUSH", "list"): {"wakeups"},
     ("PEXPIRE", "list"): {"wakeups"},
-    ("DEL", "P .. 'wake:thread:' .. queue"): {"effects"},
+    ("DEL", "P .. 'wake:thread:' .. queue"): {"counts"},
     # Workers that may be pushed messages.
     ("HSET", "SLEEPING"): {"sleepers"},
     ("HDEL", "SLEEPING"): {"sleepers"},

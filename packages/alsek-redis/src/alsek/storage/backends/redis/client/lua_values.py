@@ -136,10 +136,12 @@ def _wishes_of_kinds() -> str:
 
 
 def _wishes_of_sleepers() -> dict[WorkerKind, str]:
-    """For each kind of worker the Lua table of the wishes for each of its kinds of slots."""
-    return {
-        kind: "{ " + ", ".join(map(_letters, slots.values())) + " }" for kind, slots in WISHES_BY_SLOT.items()
+    """For each kind of worker the letters of the wishes for each of its kinds of slots, ``/`` between, in quotes."""
+    texts = {
+        kind: "/".join("".join(WISH_LETTERS[wish] for wish in wishes) for wishes in slots.values())
+        for kind, slots in WISHES_BY_SLOT.items()
     }
+    return {kind: f"'{text}'" for kind, text in texts.items()}
 
 
 def _two_slots() -> str:
@@ -180,7 +182,7 @@ VALUES: Final[Mapping[str, str]] = {
     "max_published_result": str(MAX_PUBLISHED_RESULT),
     "all_wishes": _letters(WISH_LETTERS),
     "wishes_of_worker": _by_kind("ARGV[3]", {kind: _letters(wishes) for kind, wishes in WISHES_OF.items()}),
-    "wishes_of_sleeper": "(" + _by_kind("sleeper.kind", _wishes_of_sleepers()) + ")",
+    "wishes_of_sleeper": _by_kind("sleeper.kind", _wishes_of_sleepers()),
     "two_slots": _two_slots(),
     "wishes_by_slot": _by_kind("ARGV[3]", _wishes_by_slot()),
     "wishes_of_kinds": _wishes_of_kinds(),

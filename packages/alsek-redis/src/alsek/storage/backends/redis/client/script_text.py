@@ -11,6 +11,11 @@ are put into one function, which makes them when it is first called: ``rarely().
 fragments are what some callers use at each call has a variant for them, ``step+slots``, in which those fragments
 (``-- At once in step+slots: …``) come before the script.
 
+A variant may try something first: the fragment of ``-- First in step+sleep: …`` comes right behind ``base.lua``, with
+what it needs, and is called before the rest of the script. If it answers nil or false, the rest goes on, and finds that
+in ``tried``. What it needs only now and then it names in ``-- Later: …``, and asks for with ``later().apply(…)``: those
+fragments are made then. The rest of the script declares them again, if it needs them.
+
 What only messages with further fields in their tail need is in *bundles*, which are made apart from the other rare
 fragments, so that these cost no more: ``-- With keys: …`` names fragments of the bundle ``keys``, and
 ``rarely().with_keys().admit(…)`` calls a function of them. All files may ask a bundle for something, also those that
@@ -46,6 +51,8 @@ _NEEDS = re.compile(r"^-- Needs: (.+)$", re.MULTILINE)
 _RARELY = re.compile(r"^-- Rarely: (.+)$", re.MULTILINE)
 _WITH = re.compile(r"^-- With (\w+): (.+)$", re.MULTILINE)
 _AT_ONCE: Final = r"^-- At once in {}: (.+)$"
+_LATER = re.compile(r"^-- Later: (.+)$", re.MULTILINE)
+_FIRST = re.compile(r"^-- First in (.+): (\w+)$", re.MULTILINE)
 _FUNCTIONS = re.compile(r"^local function (\w+)", re.MULTILINE)
 _FLAGS = re.compile(r"^-- Flags: (.+)$", re.MULTILINE)
 _BASE: Final = "base"
@@ -128,9 +135,11 @@ def load(name: str, clock: str, channels: str = "", tells: bool = False) -> Sour
         seldom = seldom.replace(_LEAVES, _TELLS)
     one_key = _ONE_KEY in text
     prefix = "string.sub(KEYS[1], 1, -9)" if one_key else "ARGV[1]"
-    head = f"local P = {prefix}\nlocal C = P .. '{channels}'\nlocal made, rarely\n"
+    head = f"local P = {prefix}\nlocal C = P .. '{channels}'\nlocal made, rarely, tried\n"
+    found = _FIRST.search(text)
+    first = _tried_first(found[2]) if found and name in found[1].split(" and ") else ""
     parts = "".join(
-        (clock, "\n", fragment_text(_BASE), "return (function()\n", often, seldom, text, "end)()\n")
+        (clock, "\n", fragment_text(_BASE), first, "return (function()\n", often, seldom, text, "end)()\n")
     )
     if one_key:
         parts = parts.replace(_KEYS_SENT, _KEYS_MADE)
@@ -242,13 +251,42 @@ def _seldom(parts: str, of_bundles: Mapping[str, Sequence[str]]) -> str:
     return f"function rarely()\nif made then return made end\n{parts}made = {table}\nreturn made\nend\n"
 
 
+def _tried_first(name: str) -> str:
+    """What comes before a script: a function that may have its answer."""
+    parts = _with_later([name], [_BASE])
+    return f"{parts}tried = {name}()\nif tried then return tried end\n"
+
+
+def _with_later(names: Sequence[str], present: Sequence[str]) -> str:
+    """These fragments and what they need, but for those that are present; what one needs later, when it asks."""
+    present, parts = list(present), ""
+    for name in _in_order(names):
+        if name in present:
+            continue
+        if later := _listed(_LATER, fragment_text(name)):
+            inner = _indented(_with_later(later, present))
+            table = _table("".join(map(fragment_text, later)))
+            made = f"made_for_{name}"
+            parts += _made_once(f"local {made}\nlocal function later", made, inner, table)
+        parts += fragment_text(name)
+        present.append(name)
+    return parts
+
+
 def _making(declared: str, made: str, names: Sequence[str]) -> str:
     """A function of Lua that makes these fragments when it is first called."""
     parts = "".join(map(fragment_text, names))
-    indented = re.sub(
-        "^", " ", parts, flags=re.MULTILINE
-    )  # so that they are not among the functions around them
-    return f"{declared}()\nif {made} then return {made} end\n{indented}\n{made} = {_table(parts)}\nreturn {made}\nend\n"
+    return _made_once(declared, made, _indented(parts), _table(parts))
+
+
+def _made_once(declared: str, made: str, parts: str, table: str) -> str:
+    """A function of Lua that makes these parts when it is first called, and answers this table of them."""
+    return f"{declared}()\nif {made} then return {made} end\n{parts}\n{made} = {table}\nreturn {made}\nend\n"
+
+
+def _indented(parts: str) -> str:
+    """So that what these parts declare is not among the functions around them."""
+    return re.sub("^", " ", parts, flags=re.MULTILINE)
 
 
 def _table(parts: str) -> str:

@@ -24,9 +24,9 @@ end
 -- If the ready set is new: a worker that sleeps is given the message; else the set is added to its index, and wakes one worker of
 -- each kind that may take the message.
 local new = there <= #lists
-if new and call('EXISTS', P .. 'sleeping') == 1 and rarely().push(uuid, queue, record, arrival, status_ttl, lists) then
-  return 1
-end
+-- Five are asked for because shared/first_sleepers.lua takes four for few.
+local sleepers = new and call('HRANDFIELD', P .. 'sleeping', '5', 'WITHVALUES')
+if sleepers and sleepers[1] and rarely().push(uuid, queue, wish, record, arrival, status_ttl, lists, sleepers) then return 1 end
 if new and not call('ZADD', P .. 'ready:' .. wish, '0', queue) or
   not call('ZADD', set, priority, string.sub('000000000000', #arrival) .. arrival .. uuid) then
   call('HDEL', MESSAGES, uuid)

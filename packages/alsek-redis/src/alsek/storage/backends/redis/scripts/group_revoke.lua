@@ -1,7 +1,7 @@
 -- Revoke a group, and the groups in it: those of them that are open.
 -- ARGV[2] group
 -- Returns: 1, or 0 if it is not stored
--- Needs: effects first_due
+-- Needs: counts effects first_due
 -- With groups: group_closing groups
 local found, n = { ARGV[2] }, 1
 if not rarely().with_groups().group_of(ARGV[2]) then return 0 end

@@ -5,7 +5,7 @@
 -- a result: uuid, payload, timestamp, token, progenitor, expiry; a status or value: uuid or name, record, expiry; a schedule:
 -- name, record. An expiry is '' for what is kept for ever; reports are '' or as in shared/report_arrivals.lua.
 -- Returns: nil if another move has opened the store, else the names of those whose name was used meanwhile
--- Needs: arrivals dead_letter_check dead_letter_lookup effects enter first_due header known_uuids other_arrivals
+-- Needs: arrivals counts dead_letter_check dead_letter_lookup effects enter first_due header known_uuids other_arrivals
 -- With keys: binding waiting
 -- With reports: report_arrivals
 local key, into, batch, kind = P .. 'moves', 'in:' .. ARGV[3] .. ':', ARGV[4], ARGV[5]

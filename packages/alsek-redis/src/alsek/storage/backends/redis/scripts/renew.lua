@@ -24,7 +24,7 @@ for i = 1, #held, 2 do
   local uuid = held[i]
   local token, seq, flags, h = parse_claim(held[i + 1])
   local pushed_to = h and seq > last and not known[token] and rarely().sleeper_of(worker)
-  local stale = pushed_to and tonumber(pushed_to.seq) == seq and pushed_to.since + @stale_push_ms@ <= NOW
+  local stale = pushed_to and tonumber(pushed_to.seq) == seq and tonumber(pushed_to.since) + @stale_push_ms@ <= NOW
   if h and not known[token] and (seq <= last or stale) then
     given_back[#given_back + 1] = uuid
     rarely().give_back(uuid, h, flags, 0, @SUBMITTED@, ARGV[5])

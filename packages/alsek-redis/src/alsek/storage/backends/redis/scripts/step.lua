@@ -1,16 +1,16 @@
 -- Report outcomes and claim messages, in one step. The same sequence number again changes nothing.
 -- An outcome is accepted only under the token of this worker's current claim; then all that belongs to it is written. The worker's
 -- line (field '' of its claims) has the number of its last step, the uuid of a suspect that it must hold alone, and what was refused,
--- skipped and found corrupt, for the answer to a repetition.
--- KEYS[6] its claims; ARGV[2] to ARGV[8…] as in shared/ready_sets.lua: worker id, kind, lease ARGV[4], dlq_ttl ARGV[5], suspect policy,
+-- skipped and found corrupt, for a repetition. KEYS[6] its claims; ARGV[2] to ARGV[8…] as in shared/ready_sets.lua: worker id, kind, lease ARGV[4], dlq_ttl ARGV[5], suspect policy,
 -- queues; then its sequence number, the limit (with counts as in shared/history_counts.lua, if any), and what shared/outcomes.lua
 -- and shared/sleeping_steps.lua read
 -- Returns: nil for an unknown worker, else flat what was claimed (uuid, token, flags, record), next_due (-1 for none), waiting, and
 -- suspects (2 if the worker is a sleeper now). If there is more to tell: that as a list, what was refused, skipped, and corrupt (flat: uuid,
 -- queue, reason); and only if workers were lost, messages failed because nobody has their task, or schedules are offered: flat (worker,
 -- how many messages it held, its facts), the uuids of those messages, and the names of the schedules
--- Needs: bulk choice claims effects end_message first_due heartbeat outcomes promote_if_due ready_sets takeover
+-- Needs: bulk choice claims counts effects end_message first_due heartbeat outcomes promote_if_due ready_sets takeover
 -- Rarely: faults history_counts promotion rare_choice repeated_step sleeping_steps slots slots_of_sleepers
+-- First in step+sleep and step+slots+sleep: idle_step
 -- At once in step+slots: ready_set_order slots
 -- At once in step+sleep: sleepers sleeping_steps
 -- At once in step+slots+sleep: ready_set_order slots slots_of_sleepers sleepers sleeping_steps
@@ -50,7 +50,7 @@ if not repeated then
   blocked = limit > 0 and suspect_held ~= ''
   if limit > 0 and not blocked then
     picked = new_picked()
-    picked = (paused or aside) and rarely().choose_also_aside(limit, picked) or tells and rarely().choose_after_a_look(limit, picked)
+    picked = (paused or aside) and rarely().choose_also_aside(limit, picked) or tells and tried == nil and rarely().choose_after_a_look(limit, picked)
       or choose(limit, picked, next_queue, CLASSES, SUSPECTS)
     claimed, new_suspect = claim(picked, seq, entries)
     if new_suspect and POLICY ~= 'freely' then suspect_held = new_suspect end

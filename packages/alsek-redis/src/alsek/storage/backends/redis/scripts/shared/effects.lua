@@ -1,26 +1,19 @@
 -- Collects the writes of a step; apply_effects() does them at its end in few commands.
--- Needs: bulk wakeups
+-- Needs: bulk counts wakeups
 -- With groups: group_settling
 -- With keys: settling
 local BROKEN_PAUSE = 60000
-local groups, group_list, records, counts = {}, {}, {}, {}
+local groups, group_list, records = {}, {}, {}
 -- For the answer of a step: ready sets and indexes that are overwritten (queue or key -> error), and unreadable records
 -- (uuid, queue, reason).
 local broken, corrupt = {}, {}
 -- Messages (uuid, queue) that could be stored neither in their ready set nor among the delayed messages, because both are
 -- overwritten. Empty if the caller read DELAYED before its first write.
 local unplaced = {}
--- Whether something has ended in this call that groups must know of.
-local groups_noted = false
 -- How many messages were set aside in this call; nil for none.
 local entered_aside
 -- Whether something has changed at a limit or a unique key (nil if not); whether that has changed what is due.
 local unsettled, due_changed
-
--- Change the number of messages of a queue.
-local function add_to_count(queue, change)
-  counts[queue] = (counts[queue] or 0) + change
-end
 
 -- Write records, counts and ready sets, and wake workers for each ready set that something was added to. A ready set that
 -- is overwritten does not stop the others: its messages are delayed and tried again later.
@@ -29,13 +22,7 @@ local function apply_effects()
   if records[1] then bulk('HSET', MESSAGES, records) end
   if unsettled then rarely().with_keys().settle() end
   if not (records[1] or group_list[1] or next(counts)) then return end
-  for queue, change in pairs(counts) do
-    local left = change ~= 0 and call('HINCRBY', QUEUES, queue, int(change))
-    if left and left <= 0 then
-      call('HDEL', QUEUES, queue)
-      call('DEL', P .. 'wake:thread:' .. queue, P .. 'wake:process:' .. queue)
-    end
-  end
+  write_counts()
   for _, group in ipairs(group_list) do
     local members, queue, set = group.members, group.queue, P .. group.name
     local done = try('ZADD', P .. group.index, '0', queue)
@@ -53,5 +40,5 @@ local function apply_effects()
       try('ZREM', P .. group.index, queue)
     end
   end
-  groups, group_list, records, counts = {}, {}, {}, {}
+  groups, group_list, records = {}, {}, {}
 end

@@ -1,5 +1,5 @@
 -- Transitions: a message ends. Only these functions delete a message.
--- Needs: bulk dedup_window effects
+-- Needs: bulk counts dedup_window
 -- With groups: group_ends
 -- With keys: bonds
 -- With reports: report_ends

@@ -1,5 +1,5 @@
 -- What follows outcomes that were accepted: shared/outcomes.lua describes their letters.
--- Needs: effects submissions
+-- Needs: counts submissions
 -- With groups: group_ends group_followers unreachable
 
 -- Note what will not be submitted, submit the callbacks, then all else. `follows` is flat: where each begins in ARGV, and the

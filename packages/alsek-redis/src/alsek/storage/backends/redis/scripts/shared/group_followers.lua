@@ -1,5 +1,5 @@
 -- What follows the outcomes of messages that are in groups, or whose callbacks are groups: shared/outcomes.lua describes it.
--- Needs: effects group_creation group_ends groups submissions
+-- Needs: counts group_creation group_ends groups submissions
 
 -- Create the groups and submit their members. `follows` is flat: where each begins in ARGV,
 -- and the uuid of the message whose outcome it follows. What is left out is added to `skipped`.

@@ -1,5 +1,5 @@
 -- Who takes a unique key, and who is refused.
--- Needs: dedup_window detach effects header lookup unique_key_record unique_keys
+-- Needs: counts dedup_window detach effects header lookup unique_key_record unique_keys
 -- With groups: group_ends
 -- With reports: report_ends
 

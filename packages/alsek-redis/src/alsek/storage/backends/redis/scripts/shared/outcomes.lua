@@ -17,7 +17,7 @@
 --   M and a submission                          a member of these groups
 -- Between outcomes, and not behind that of the same claim:
 --   N uuid token number progress checkpoint keep lines   a report; of the two '', or '=' and the value; lines as in shared/packed.lua
--- Needs: effects end_message fetch leave_claimed outcome_forms result status
+-- Needs: counts end_message fetch leave_claimed outcome_forms result status
 -- Rarely: followers rare_outcomes
 -- With groups: group_settling
 -- With reports: reports_in_steps

@@ -44,12 +44,14 @@ local function is_sleeper(seq, repeated, room)
     return sleeper and sleeper.seq == next_seq
   end
   local fits = CLASSES[1] and N_QUEUES ~= 0 and N_QUEUES <= 8
-  if sleeps and math.max(unpack(room)) > 0 and fits and not (next(faults) or next(broken)) then
-    local queues = N_QUEUES > 0 and '\n' .. table.concat(ARGV, '\n', 8, AFTER_QUEUES - 1) or ''
-    for slot, many in ipairs(room) do room[slot] = math.min(many, @most_pushes@) end
-    sleeper = { seq = next_seq, room = room, pushes = 0, since = NOW, kind = ARGV[3], queues = queues }
+  local first, second = room[1], room[2]
+  if sleeps and math.max(first, second or 0) > 0 and fits and not (next(faults) or next(broken)) then
+    sleeper = {
+      worker = ARGV[2], seq = next_seq, first = math.min(first, @most_pushes@), second = second and math.min(second, @most_pushes@),
+      pushes = 0, since = int(NOW), kind = ARGV[3], queues = N_QUEUES > 0 and '\n' .. table.concat(ARGV, '\n', 8, AFTER_QUEUES - 1) or ''
+    }
     local arrival = call('HINCRBY', COUNTERS, 'arrival', '1')
-    if arrival and note_sleeper(ARGV[2], sleeper, arrival) then return true end
+    if arrival and note_sleeper(sleeper, int(arrival)) then return true end
   end
   if sleeper then end_sleep(ARGV[2], sleeper) end
   return false

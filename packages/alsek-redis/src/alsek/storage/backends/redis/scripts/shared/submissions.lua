@@ -1,5 +1,5 @@
 -- Stores new messages.
--- Needs: dead_letter_removal effects enter known_uuids status
+-- Needs: counts dead_letter_removal effects enter known_uuids status
 -- With keys: binding unique_key_record waiting
 
 local UNBOUND = {}

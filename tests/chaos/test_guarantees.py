@@ -264,7 +264,8 @@ def hog_costs_its_process(stage: Stage) -> None:
         3
     )  # one of a coroutine, and one for each thread: the hog, which is run again, waits until one has ended
     while not any(line.what == "ended" for line in stage.lines()):
-        assert time.monotonic() - begun < 1.0 + 6.0 + stretched(_SLACK_S), (
+        # Its timeout, and four seconds; eight more if the machine gives the engine no processor.
+        assert time.monotonic() - begun < 1.0 + 6.0 + 8.0 + stretched(_SLACK_S), (
             "the slot was not usable again in time"
         )
         time.sleep(0.02)

@@ -31,6 +31,8 @@ class FakeChild:
         self.signals: list[int] = []
         self.at_eof = False
         self.closed = False
+        #: How long its engine has waited for a processor (ms); None if that can't be known.
+        self.processor_wait: int | None = None
         self.notifications = -1
         self.descriptors = (self.pid, self.pid + 100_000)
 
@@ -64,6 +66,9 @@ class FakeChild:
 
     def wait(self, most_ms: int) -> bool:
         return self.reap()
+
+    def processor_wait_ms(self) -> int | None:
+        return self.processor_wait
 
     def close(self) -> None:
         self.closed = True

@@ -13,6 +13,7 @@ from alsek.core.hooks import on_worker_start
 from alsek.core.worker.child_process import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT_RECYCLED
 from alsek.core.worker.supervisor.group_handle import UNRESPONSIVE_AFTER_MS
 from alsek.core.worker.supervisor.scaling import PRUNE_AFTER_MS, SCALE_AFTER_MS
+from alsek.core.worker.supervisor.unresponsive_groups import MEASURED_MS, STARVED_FOR_MS
 from alsek.exceptions import BackendUnavailableError
 from tests.unit.workers.supervisor_harness import SupervisorHarness
 
@@ -215,7 +216,8 @@ def test_an_unresponsive_group_is_killed_and_the_overdue_task_named(pool: Harnes
     here.turn(1_000)
     child = here.groups[0]
     assert child.signals == []
-    assert here.pause == 100 + UNRESPONSIVE_AFTER_MS - 1_000
+    here.turn(here.pause)  # it is measured whether the engine waits for a processor
+    assert here.pause == MEASURED_MS
     here.turn(here.pause - 1)
     assert child.signals == []
     here.turn(1)
@@ -227,6 +229,56 @@ def test_an_unresponsive_group_is_killed_and_the_overdue_task_named(pool: Harnes
     death = here.recoveries[0].death
     assert death.overdue == {7}
     assert death.in_user_code == {7, 8}
+
+
+def _overdue(here: SupervisorHarness) -> int:
+    """Let a task of the first group be overdue so long that its engine is measured; return the task's entry."""
+    state = here.state()
+    state.set_worker(ID)
+    entry: int = state.add_claim(7)
+    state.start_task(entry, here.clock.now)
+    here.groups[0].processor_wait = 0
+    here.turn(UNRESPONSIVE_AFTER_MS - MEASURED_MS)
+    return entry
+
+
+def _wait_for_processor(here: SupervisorHarness, ms: int) -> list[int]:
+    """Have the engine wait so long of the next measured time; return the signals that the group has then."""
+    child = here.groups[0]
+    assert child.processor_wait is not None
+    child.processor_wait += ms
+    here.turn(MEASURED_MS)
+    return child.signals
+
+
+def test_a_group_without_a_processor_gets_more_time(pool: Harness) -> None:
+    """A group whose engine waits for a processor most of the time is killed later, but it is killed."""
+    here = pool(1)
+    _overdue(here)
+    for _ in range(STARVED_FOR_MS // MEASURED_MS):
+        assert _wait_for_processor(here, MEASURED_MS // 2 + 1) == []
+    assert _wait_for_processor(here, MEASURED_MS // 2 + 1) == [9]
+
+
+def test_a_group_that_has_a_processor_gets_no_more_time(pool: Harness) -> None:
+    """One that does nothing with it is killed."""
+    here = pool(1)
+    _overdue(here)
+    assert _wait_for_processor(here, MEASURED_MS) == []
+    assert _wait_for_processor(here, MEASURED_MS // 2) == [9]
+
+
+def test_a_supervisor_that_comes_late_measures_first(pool: Harness) -> None:
+    """It had no processor itself."""
+    here = pool(1)
+    _overdue(here)
+    here.state().end_task(_overdue(here))
+    here.turn()
+    entry = here.state().add_claim(8)
+    here.state().start_task(entry, here.clock.now)
+    here.turn(UNRESPONSIVE_AFTER_MS)
+    assert here.groups[0].signals == []
+    assert _wait_for_processor(here, 0) == [9]
 
 
 def test_an_engine_that_waits_for_the_store_gets_more_time(pool: Harness) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from alsek.core.clock import monotonic_ms, real_time
@@ -77,6 +78,18 @@ class ChildProcess:
                 return False
             real_time.sleep(_LOOK_EVERY_S)
         return True
+
+    def processor_wait_ms(self) -> int | None:
+        """Return for how long its first thread was ready to run and had no processor, in all (ms).
+
+        Returns:
+            None if the system does not tell: it is no Linux, or the process has ended.
+        """
+        try:
+            waited_ns = Path(f"/proc/{self.pid}/schedstat").read_text().split()[1]
+            return int(waited_ns) // 1_000_000
+        except (OSError, ValueError, IndexError):
+            return None
 
     def close(self) -> None:
         """Close the file descriptors of a child that has ended."""

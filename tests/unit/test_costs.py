@@ -313,6 +313,10 @@ class _Hours:
         """What is listened to: nothing ever comes."""
         del descriptor, events
 
+    def unregister(self, descriptor: int) -> None:
+        """As `register`."""
+        del descriptor
+
     def sleep(self, timeout: int | None) -> list[tuple[int, int]]:
         """As ``poll.poll``: over at once, without an event."""
         assert timeout is not None, "an idle engine always has something to look after"
@@ -333,7 +337,8 @@ def test_an_idle_worker_sends_less_than_two_commands_a_second(
 
     running = Running(backend, noop, size=N_THREADS)  # type: ignore[arg-type]
     hours = _Hours(running.engine.drain, 60_000)
-    poll = type("Poll", (), {"register": hours.register, "poll": staticmethod(hours.sleep)})
+    methods = {"register": hours.register, "unregister": hours.unregister, "poll": hours.sleep}
+    poll = type("Poll", (), {name: staticmethod(method) for name, method in methods.items()})
     monkeypatch.setattr(running.engine._sleeper, "_make_poll", poll)
     monkeypatch.setattr(running.engine._sleeper, "_clock", hours.monotonic_ms)
     monkeypatch.setattr(engine_module, "monotonic_ms", hours.monotonic_ms)
@@ -348,6 +353,27 @@ def test_an_idle_worker_sends_less_than_two_commands_a_second(
         60_000 / (15_000 / 3),
     )  # each BLPOP that times out; each third of a lease
     assert 0 < sent + waits + renewals < 120, spent
+
+
+def test_a_message_on_an_idle_worker_wakes_one_thread(
+    backend: RedisBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One by one, at most a half wake the engine's thread: a task's thread hears of them, and reports them."""
+
+    @task(Broker(backend))
+    def noop() -> None:
+        pass
+
+    monkeypatch.setattr("alsek.core.worker.engine.sleep.LONGEST_SLEEP_MS", 600_000)
+    monkeypatch.setattr("alsek.core.worker.engine.claim_policy.LOOK_EVERY_MS", 600_000)
+    running = Running(backend, noop, size=N_THREADS)  # type: ignore[arg-type]
+    running.start()
+    for _ in range(60):
+        while not (running.session.is_sleeper and running.left == 0):
+            select.select([], [], [], 0.002)
+        noop.generate()
+    running.stop()
+    assert running.engine.sleeps <= 30
 
 
 def _worker() -> Worker:

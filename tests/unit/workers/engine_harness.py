@@ -14,6 +14,7 @@ from alsek.core.task import AnyTask, task
 from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.engine.engine import Engine
 from alsek.core.worker.engine.options import EngineOptions
+from alsek.core.worker.engine.stand_in import StandIn
 from alsek.core.worker.scheduling.firing_thread import Fire
 from alsek.core.worker.scheduling.firing_threads import FiringThreads
 from alsek.core.worker.shared_state import SharedState
@@ -60,7 +61,12 @@ class TalkativeSession(WorkerSession):
 
 
 class Running:
-    """An engine that runs in a thread until :meth:`stop`."""
+    """An engine that runs in a thread until :meth:`stop`.
+
+    With `stands_in`, as in a pool, its task threads stand in for it.
+    """
+
+    stands_in = True
 
     def __init__(
         self,
@@ -83,13 +89,23 @@ class Running:
         self.state = SharedState(max(4 * size, 2 * MOST_IN_FLIGHT) + 16)
         self.state.max_claims = size
         self.state.set_worker(self.session.worker.id)
-        self.executor = ThreadExecutor(self.named, self.broker, self.state, size, 5, wait_for_threads)
-        self.session.executor = self.executor
         self._control = WakeupPipe()
+        self.stand_in = StandIn(self._control) if self.stands_in else None
+        self.executor = ThreadExecutor(
+            self.named, self.broker, self.state, size, 5, wait_for_threads, stand_in=self.stand_in
+        )
+        self.session.executor = self.executor
         self.notified = 0
         self.firing = None if fires is None else FiringThreads(lambda: fires, self._control.notify)
         self.engine = CountingEngine(
-            self.session, self.executor, self.state, options, self._control, self._notify, self.firing
+            self.session,
+            self.executor,
+            self.state,
+            options,
+            self._control,
+            self._notify,
+            self.firing,
+            self.stand_in,
         )
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)

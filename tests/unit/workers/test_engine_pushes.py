@@ -19,6 +19,12 @@ from tests.unit.workers.fakes import PATIENCE
 from tests.waiting import eventually
 
 
+@pytest.fixture(params=[False, True], ids=["alone", "with-stand-ins"], autouse=True)
+def stands_in(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of this holds for an engine alone, and for one for which its task threads stand in."""
+    monkeypatch.setattr(Running, "stands_in", request.param)
+
+
 @pytest.fixture
 def backend() -> LossyBackend:
     """A store that loses requests and replies as it is told to."""

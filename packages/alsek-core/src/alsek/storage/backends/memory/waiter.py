@@ -78,6 +78,10 @@ class Sleepers:
             if self._would_miss(waiter.worker, waiter.slots):
                 self._wake(waiter)
 
+    def is_armed(self, waiter: MemoryWaiter) -> bool:
+        """Return True if it is among the sleepers."""
+        return waiter in self._armed
+
     def remove(self, waiter: MemoryWaiter) -> None:
         """Remove a waiter: it is woken, and receives pushes, no more."""
         with self.lock:
@@ -141,6 +145,10 @@ class MemoryWaiter(Waiter):
 
     def arm(self) -> None:
         self._sleepers.arm(self)
+
+    @property
+    def armed(self) -> bool:
+        return self._sleepers.is_armed(self)
 
     def drain(self) -> bool:
         with self._lock:

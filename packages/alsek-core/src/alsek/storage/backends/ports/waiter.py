@@ -9,7 +9,7 @@ from alsek.storage.backends.records import Pushed
 
 
 class Waiter(ABC):
-    """Wakes one worker when a message that it may take is ready. Used by one thread.
+    """Wakes one worker when a message that it may take is ready. Used by one thread at a time.
 
     It is made for a loop over ``select``: :meth:`fileno` becomes readable when a claim is worthwhile. When a message
     becomes ready, for any reason, **one** sleeping worker that may take it is woken; a claim that leaves messages
@@ -30,6 +30,11 @@ class Waiter(ABC):
     @abstractmethod
     def arm(self) -> None:
         """Start waiting for a wake-up. Does nothing if it is armed already. Never blocks for long."""
+
+    @property
+    def armed(self) -> bool:
+        """Whether it is known to wait for a wake-up still, so that :meth:`arm` would do nothing."""
+        return False
 
     @abstractmethod
     def drain(self) -> bool:

@@ -12,6 +12,8 @@ from typing import Final
 from alsek.core.clock import monotonic_ms, wall_clock_ahead_ms
 from alsek.core.worker.engine.executor import Job
 from alsek.core.worker.engine.tally import Tally
+from alsek.core.worker.monitor.channel import Channel
+from alsek.core.worker.monitor.count_reports import CountReports
 from alsek.storage.backends.records import HistoryCounts, Released, Step, Succeeded
 
 #: Counts are handed over so long after the first of them was made.
@@ -21,11 +23,15 @@ HAND_OVER_AFTER_MS: Final = 1_000
 class Counting:
     """The counts of one engine that were not handed over.
 
+    Args:
+        channel: How the pool's monitor is told of them; None without one.
+
     Attributes:
         hand_over_at: When they are to be handed over (monotonic ms); None if there are none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channel: Channel | None = None) -> None:
+        self._reports = None if channel is None else CountReports(channel)
         self.hand_over_at: int | None = None
         self._tallies: dict[tuple[str, str], Tally] = {}
         #: What is to be added to a time on the monotonic clock.
@@ -83,13 +89,25 @@ class Counting:
             self._begin(monotonic_ms())
         self._tally(queue, "").failed += 1
 
+    def is_due(self, now: int) -> bool:
+        """Whether they are to be handed over `now` (monotonic ms)."""
+        return self.hand_over_at is not None and now >= self.hand_over_at
+
+    def report_unsent(self) -> None:
+        """Tell the monitor what it has not taken before."""
+        if self._reports is not None and self._reports.unsent:
+            self._reports.send()
+
     def take(self) -> list[HistoryCounts]:
-        """Return the counts, to hand them over: they begin anew."""
+        """Return the counts, to hand them over, after telling the monitor of them: they begin anew."""
         tallies, self._tallies, self.hand_over_at = self._tallies, {}, None
         self._last = ("", "", Tally())
         ahead = self._to_wall_clock
         counts = [HistoryCounts(*names, tally.packed(ahead)) for names, tally in tallies.items()]
-        return [each for each in counts if each.counts]
+        counts = [each for each in counts if each.counts]
+        if self._reports is not None:
+            self._reports.send(counts)
+        return counts
 
     def _tally(self, queue: str, task: str) -> Tally:
         tally = self._tallies.get((queue, task))

@@ -31,8 +31,8 @@ from alsek.core.worker.engine.empty_report import EmptyReport
 from alsek.core.worker.engine.executor import Executor, Job
 from alsek.core.worker.engine.options import EngineOptions
 from alsek.core.worker.engine.outcome_checks import validate_outcome
-from alsek.core.worker.engine.sleep import Sleep
-from alsek.core.worker.monitor.count_reports import CountReports
+from alsek.core.worker.engine.sleep import Sleep, earliest
+from alsek.core.worker.engine.stand_in import StandIn
 from alsek.core.worker.scheduling.firing_threads import FiringThreads
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.unknown_tasks import UnknownTasks
@@ -68,6 +68,7 @@ class Engine(Generic[J]):
         control: Becomes readable when a signal has arrived.
         notify_supervisor: Makes the supervisor read the shared state.
         firing: Fires the schedules that the store offers; None if this worker fires none.
+        stand_in: Lets a task thread do its turns while its own thread sleeps; None if none may.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Engine(Generic[J]):
         control: WakeupPipe,
         notify_supervisor: Callable[[], None],
         firing: FiringThreads | None = None,
+        stand_in: StandIn | None = None,
     ) -> None:
         self._session = session
         self._executor = executor
@@ -92,10 +94,11 @@ class Engine(Generic[J]):
             if options.burst
             else None
         )
-        self._sleeper = Sleep(session, executor, state, self._policy, control)
-        self._counting = Counting()
+        self._sleeper = Sleep(session, executor, state, self._policy, control, stand_in=stand_in)
+        if stand_in is not None:
+            stand_in.serve(self)
+        self._counting = Counting(options.channel)
         self._unknown_tasks = UnknownTasks()
-        self._count_reports = None if options.channel is None else CountReports(options.channel)
         self._finished: list[J] = []  # jobs whose outcomes the session does not have yet
         self._in_step: list[J] = []  # jobs whose outcomes it has, and the store has not answered to
         self._ask_again_at: int | None = None  # a part of the store is away: some of these are not known yet
@@ -110,7 +113,7 @@ class Engine(Generic[J]):
     def run(self) -> None:
         """Serve until drained. When it returns, all outcomes have been reported, or can't be."""
         policy, state = self._policy, self._state
-        try:
+        with self._sleeper:
             while not (policy.draining and self._done()):
                 if policy.draining and not state.draining:
                     state.draining = 1
@@ -125,8 +128,33 @@ class Engine(Generic[J]):
                 else:
                     self._sleep(now)
             self._hand_over_last()
-        finally:
-            self._sleeper.close_waiters()
+
+    def take_turn(self, stand_in: StandIn, *, woken: bool) -> int:
+        """Do a turn of the loop in a task thread: see :class:`~alsek.core.worker.engine.stand_in.Turns`."""
+        sleeper = self._sleeper
+        if woken:
+            pushed, descriptor = sleeper.take_in()
+            if pushed:
+                self._start(pushed)
+                if descriptor >= 0 and not self._policy.draining:
+                    return descriptor  # the task begins at once: the engine would have gone to sleep again
+        stepped = False
+        self._collect()
+        while self._may_step(now := monotonic_ms()):
+            if stand_in.has_work:
+                return -1
+            self._step()
+            stepped = True
+            self._collect()
+        if self._resume_at:
+            return -1
+        if not self._executor.in_flight:
+            self._check_revoked_at = 0
+        try:
+            return sleeper.continue_sleep(now, self._step_at(), looked=stepped)
+        except BackendError as error:
+            self._back_off(error)
+            return -1
 
     def _done(self) -> bool:
         if self._session.is_sleeper and not self._resume_at:
@@ -150,16 +178,9 @@ class Engine(Generic[J]):
                     extra={"uuid": job.claimed.uuid, "queue": job.claimed.queue},
                 )
 
-    def _take_counts(self) -> Sequence[HistoryCounts]:
-        """Return the counts for the store, after telling the pool's monitor of them."""
-        history = self._counting.take()
-        if self._count_reports is not None:
-            self._count_reports.send(history)
-        return history
-
     def _hand_over_last(self) -> None:
         """Hand over the last counts, if the store answers."""
-        history = self._take_counts()
+        history = self._counting.take()
         if self._resume_at or not history:
             return
         try:
@@ -182,12 +203,9 @@ class Engine(Generic[J]):
             or self._policy.should_look
             or self._policy.should_claim
             or (self._policy.draining and self._session.is_sleeper)
-            or self._hand_over_due(now)
+            or self._counting.is_due(now)
             or (self._ask_again_at is not None and now >= self._ask_again_at)
         )
-
-    def _hand_over_due(self, now: int) -> bool:
-        return self._counting.hand_over_at is not None and now >= self._counting.hand_over_at
 
     def _step(self) -> None:
         # Each outcome is given to the session once: the session keeps what the store has not answered to.
@@ -205,8 +223,8 @@ class Engine(Generic[J]):
             self._empty_report.before_step(now, reports=bool(self._in_step))
         history: Sequence[HistoryCounts] = ()
         # While a step is unanswered, counts wait here: should the lease have ended meanwhile, they would be void.
-        if self._hand_over_due(now) and not self._session.unanswered:
-            history = self._take_counts()
+        if self._counting.is_due(now) and not self._session.unanswered:
+            history = self._counting.take()
         self._state.in_store_since = now
         try:
             step = self._session.step(outcomes, limits, history, sleeps=sleeps)
@@ -281,6 +299,8 @@ class Engine(Generic[J]):
         if not jobs:
             return
         state.idle_since = 0
+        if not self._check_revoked_at:
+            self._check_revoked_at = monotonic_ms() + _CHECK_REVOKED_EVERY_MS
         if policy.draining:
             # They were claimed before the signal was handled.
             for job in jobs:
@@ -313,10 +333,7 @@ class Engine(Generic[J]):
         """
         if not self._executor.in_flight:
             return
-        just_busy = not self._check_revoked_at
         self._check_revoked_at = now + _CHECK_REVOKED_EVERY_MS
-        if just_busy:
-            return
         self._state.in_store_since = now
         try:
             revoked = self._session.renew(self._executor.running())
@@ -356,16 +373,15 @@ class Engine(Generic[J]):
         self._sleeper.close_waiters()
         self._resume_at = monotonic_ms() + int(self._pauses.next())
 
+    def _step_at(self) -> int | None:
+        return earliest(self._counting.hand_over_at, self._ask_again_at)
+
     def _sleep(self, now: int) -> None:
         if not self._executor.in_flight:
             self._check_revoked_at = 0
-        if self._count_reports is not None and self._count_reports.unsent:
-            self._count_reports.send()
+        self._counting.report_unsent()
         try:
-            step_at = self._counting.hand_over_at
-            if self._ask_again_at is not None:
-                step_at = self._ask_again_at if step_at is None else min(step_at, self._ask_again_at)
-            pushed = self._sleeper.until_woken(now, self._resume_at, self._check_revoked_at, step_at)
+            pushed = self._sleeper.until_woken(now, self._resume_at, self._check_revoked_at, self._step_at())
         except BackendError as error:  # a waiter meets an outage as a step does
             self._executor.on_ready(frozenset())
             self._back_off(error)

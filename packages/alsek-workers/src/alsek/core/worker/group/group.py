@@ -20,6 +20,7 @@ from alsek.core.worker.child_process import EXIT_DRAINED, EXIT_NOT_STARTED, EXIT
 from alsek.core.worker.engine.engine import Engine
 from alsek.core.worker.engine.executor import Executor, J
 from alsek.core.worker.engine.options import EngineOptions
+from alsek.core.worker.engine.stand_in import StandIn
 from alsek.core.worker.forking import disown_forks
 from alsek.core.worker.group.memory_use import resident_mib
 from alsek.core.worker.group.options import WorkerGroupOptions
@@ -55,6 +56,7 @@ class WorkerGroup(ABC, Generic[J]):
         self._state = state
         self._told_to_stop = False
         self._engine: Engine[J] | None = None
+        self._stand_in: StandIn | None = None
 
     def _before_threads(self, inherited: ParentPipes) -> None:
         """Fork what is to be forked before this process has threads, connections and signal handlers."""
@@ -105,7 +107,14 @@ class WorkerGroup(ABC, Generic[J]):
             declare = Declaration(self._pool, only_new=True).run if facts.schedules else None
             firing = FiringThreads(make, self._wakeup.notify, declare=declare)
         self._engine = Engine(
-            session, executor, self._state, self._engine_options(), self._wakeup, inherited.notify, firing
+            session,
+            executor,
+            self._state,
+            self._engine_options(),
+            self._wakeup,
+            inherited.notify,
+            firing,
+            self._stand_in,
         )
         if not self._told_to_stop:
             self._engine.run()

@@ -9,6 +9,7 @@ from alsek.core.execution.log_capture import capture_logs
 from alsek.core.hooks import run_hooks
 from alsek.core.worker.coroutine_executor.group_loop import GroupLoop
 from alsek.core.worker.engine.executor import Executor
+from alsek.core.worker.engine.stand_in import StandIn, stand_ins_are_supported
 from alsek.core.worker.group.group import WorkerGroup
 from alsek.core.worker.group.log_handler_locks import guard_handlers
 from alsek.core.worker.group.options import WorkerGroupOptions
@@ -43,6 +44,8 @@ class ThreadWorkerGroup(WorkerGroup[Any]):
     def _make_executor(self) -> Executor[Any]:
         pool, options, state = self._pool, self._options, self._state
         wait = pool.unknown_tasks == "wait"
+        if not options.coroutines and stand_ins_are_supported():
+            self._stand_in = StandIn(self._wakeup)
         threads = ThreadExecutor(
             pool.tasks,
             pool.broker,
@@ -51,6 +54,7 @@ class ThreadWorkerGroup(WorkerGroup[Any]):
             pool.max_losses,
             options.wait_for_threads,
             unknown_tasks_wait=wait,
+            stand_in=self._stand_in,
         )
         if not options.coroutines:
             return threads

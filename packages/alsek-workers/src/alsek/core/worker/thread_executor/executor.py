@@ -20,10 +20,12 @@ from alsek.core.task import AnyTask
 from alsek.core.wakeup_pipe import WakeupPipe
 from alsek.core.worker.contexts import Contexts
 from alsek.core.worker.engine.executor import Slots
+from alsek.core.worker.engine.stand_in import StandIn
 from alsek.core.worker.shared_state import SharedState
 from alsek.core.worker.thread_executor.abandoned import Abandoned
 from alsek.core.worker.thread_executor.concluding_job import running_of
 from alsek.core.worker.thread_executor.job import ThreadJob
+from alsek.core.worker.thread_executor.place import Place, StandInPlace
 from alsek.core.worker.thread_executor.recent_durations import RecentDurations
 from alsek.core.worker.thread_executor.task_threads import TaskThreads
 from alsek.core.worker.thread_executor.work_queue import WorkQueue
@@ -56,6 +58,7 @@ class ThreadExecutor:
         max_losses: See :func:`~alsek.core.execution.opening.rejection_of`.
         wait_for_threads: Never abandon a thread: its slot is taken until it ends.
         unknown_tasks_wait: A message whose task is unknown does not fail.
+        stand_in: Lets its threads stand in for the engine's; None if they may not.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class ThreadExecutor:
         max_losses: int,
         wait_for_threads: bool = False,
         unknown_tasks_wait: bool = False,
+        stand_in: StandIn | None = None,
     ) -> None:
         self._tasks = {name: with_sync_hooks(task) for name, task in tasks.items()}
         self._broker = broker
@@ -75,6 +79,7 @@ class ThreadExecutor:
         self._max_losses = max_losses
         self._wait_for_threads = wait_for_threads
         self._unknown_tasks_wait = unknown_tasks_wait
+        self._stand_in = stand_in
         self._contexts = Contexts()
         self._queue: WorkQueue[ThreadJob | Callable[[], ThreadJob | None] | None] = WorkQueue()
         self._durations = RecentDurations(slots)
@@ -139,6 +144,10 @@ class ThreadExecutor:
         self._running[job.claimed.token] = job
         waiting = len(self._queue)
         self._queue.put(job)
+        if self._stand_in is not None:
+            job.on_armed = self._stand_in.note_deadline
+            if self._stand_in.takes_work():
+                return
         if not self._durations.very_short or not waiting:
             self._threads.wake(len(self._running))
 
@@ -213,7 +222,8 @@ class ThreadExecutor:
     @property
     def _prefetched_until(self) -> int | None:
         """When queued jobs have waited for too long (monotonic ms); None if each has a thread of its own."""
-        if self._queue and (self._durations.very_short or self.free_slots < 0):
+        taken = self._stand_in is not None and self._stand_in.has_work
+        if len(self._queue) > taken and (self._durations.very_short or self.free_slots < 0):
             return self._progress_at + _LONGEST_WAIT_MS
         return None
 
@@ -338,31 +348,38 @@ class ThreadExecutor:
 
     def _work(self) -> None:
         """Run queued work until the executor shuts down or the thread is abandoned. In a task thread."""
-        lock = threading.Lock()
-        lock.acquire()
+        try:
+            self._run_queued()
+        except BaseException:
+            # Nothing in a job should raise; if it does, its message must not be lost in silence.
+            log.critical("A worker thread failed outside of any task.", exc_info=True)
+            os._exit(70)  # the supervisor gives back what this process held, and starts another
+
+    def _run_queued(self) -> None:
+        stand_in = self._stand_in
+        place = Place(self._queue) if stand_in is None else StandInPlace(self._queue, stand_in)
         tasks, broker, max_losses, state = self._tasks, self._broker, self._max_losses, self._state
         contexts, wait = self._contexts, self._unknown_tasks_wait
-        while (work := self._queue.get(lock)) is not None:
+        while (work := place.next_work()) is not None:
             job: ThreadJob | None
-            try:
-                if isinstance(work, ThreadJob):
-                    job = work
-                    started = time.monotonic_ns()
-                    job.context = contexts.fresh()
-                    job.context.run(job.run, tasks, broker, max_losses, state, wait, self._verbose)
-                    job.elapsed_ns = time.monotonic_ns() - started
-                else:
-                    job = work()
-            except BaseException:
-                # Nothing in a job should raise; if it does, its message must not be lost in silence.
-                log.critical("A worker thread failed outside of any task.", exc_info=True)
-                os._exit(70)  # the supervisor gives back what this process held, and starts another
+            if isinstance(work, ThreadJob):
+                job = work
+                started = time.monotonic_ns()
+                job.context = contexts.fresh()
+                job.context.run(job.run, tasks, broker, max_losses, state, wait, self._verbose)
+                job.elapsed_ns = time.monotonic_ns() - started
+            else:
+                job = work()
             if job is None:
                 continue
             if job.was_abandoned:
                 return  # another thread has taken this one's place
             self._finished.append(job)
-            if self._engine_sleeps and self._worth_collecting:
+            if not self._worth_collecting:
+                continue
+            if stand_in is not None and len(self._running) == 1 and stand_in.take_turn(place):
+                self._trip_since = 0  # what starts next has not come with that trip
+            elif self._engine_sleeps:
                 self._engine_sleeps = False
                 self._wakeup.notify()
 

@@ -9,6 +9,7 @@ on at most one more exception is raised, so that the code that catches it is not
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from alsek.core.worker.thread_executor.async_exceptions import clear_pending, raise_in_thread
 from alsek.exceptions import MessageRevokedError, TaskError, TaskTimeoutError
@@ -30,6 +31,7 @@ class Interruptible:
         timed_out: It was interrupted because of its deadline.
         revoked: It was interrupted because its message was revoked.
         abandoned: Its thread was abandoned while the task ran.
+        on_armed: Is told the deadline when that is set; None to tell nobody.
     """
 
     __slots__ = (
@@ -41,6 +43,7 @@ class Interruptible:
         "abandoned",
         "deadline",
         "next_interrupt",
+        "on_armed",
         "revoked",
         "thread",
         "timed_out",
@@ -53,6 +56,7 @@ class Interruptible:
         self.timed_out = False
         self.revoked = False
         self.abandoned = False
+        self.on_armed: Callable[[int], None] | None = None
         self._abandoned_threads: tuple[threading.Thread | None, ...] = ()
         self._armed = False
         self._ending = False
@@ -66,6 +70,8 @@ class Interruptible:
             self._armed = True
             self.next_interrupt = deadline
             self.deadline = deadline
+        if self.on_armed is not None:
+            self.on_armed(deadline)
 
     def _disarm(self) -> None:
         """In the task's thread, once it is *ending*: no interruption follows after this."""

@@ -7,11 +7,22 @@ thread that fell asleep last is woken first, because its data is still in its co
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 W = TypeVar("W")
+
+
+class Sleep(Protocol):
+    """On what a thread sleeps: a lock that it has acquired already, or something that is used like one."""
+
+    def acquire(self) -> object:
+        """Sleep until :meth:`release` is called. It may return earlier if the sleep was withdrawn."""
+        ...
+
+    def release(self) -> None:
+        """Wake the thread."""
+        ...
 
 
 class WorkQueue(Generic[W]):
@@ -22,7 +33,7 @@ class WorkQueue(Generic[W]):
 
     def __init__(self) -> None:
         self._work: deque[W] = deque()
-        self._sleepers: list[threading.Lock] = []
+        self._sleepers: list[Sleep] = []
 
     def __len__(self) -> int:
         return len(self._work)
@@ -39,22 +50,24 @@ class WorkQueue(Generic[W]):
             return False
         return True
 
-    def get(self, lock: threading.Lock) -> W:
-        """Block until there is work, and return it. `lock` belongs to the calling thread and is already acquired."""
+    def get(self, sleep: Sleep) -> W:
+        """Block until there is work, and return it. `sleep` belongs to the calling thread."""
         while True:
             try:
                 return self._work.popleft()
             except IndexError:
-                self._sleepers.append(lock)
-            if self._work:
-                # It was added in between, perhaps before this thread was among the sleepers.
-                try:
-                    self._sleepers.remove(lock)
-                except ValueError:
-                    pass  # another thread is just waking this one
-                else:
-                    continue
-            lock.acquire()
+                self._sleepers.append(sleep)
+            # Work may have been added in between, perhaps before this thread was among the sleepers.
+            if not (self._work and self.withdraw(sleep)):
+                sleep.acquire()
+
+    def withdraw(self, sleep: Sleep) -> bool:
+        """Take a thread off those that are woken for work; False if another thread is just waking it."""
+        try:
+            self._sleepers.remove(sleep)
+        except ValueError:
+            return False
+        return True
 
     def remove(self, work: W) -> bool:
         """Remove work that was added; False if a thread has taken it."""

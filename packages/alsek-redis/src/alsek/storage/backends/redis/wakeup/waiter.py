@@ -127,6 +127,10 @@ class SocketWaiter(Waiter):
                 self._drop()
                 raise self._link.translate(again) from again
 
+    @property
+    def armed(self) -> bool:
+        return self._armed_at is not None
+
     def drain(self) -> bool:
         if self._socket is None:
             return True

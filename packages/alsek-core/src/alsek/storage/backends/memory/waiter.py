@@ -147,7 +147,7 @@ class MemoryWaiter(Waiter):
         self._sleepers.arm(self)
 
     @property
-    def armed(self) -> bool:
+    def is_armed(self) -> bool:
         return self._sleepers.is_armed(self)
 
     def drain(self) -> bool:

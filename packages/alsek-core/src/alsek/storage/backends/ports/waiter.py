@@ -32,7 +32,7 @@ class Waiter(ABC):
         """Start waiting for a wake-up. Does nothing if it is armed already. Never blocks for long."""
 
     @property
-    def armed(self) -> bool:
+    def is_armed(self) -> bool:
         """Whether it is known to wait for a wake-up still, so that :meth:`arm` would do nothing."""
         return False
 

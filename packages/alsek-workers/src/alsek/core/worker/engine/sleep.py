@@ -207,7 +207,7 @@ class Sleep:
                 self._policy.claim_again()
             descriptor = -1
         else:
-            descriptor = waiter.fileno() if waiter.armed else -1
+            descriptor = waiter.fileno() if waiter.is_armed else -1
         pushes = waiter.take_pushed()
         return self._session.accept(pushes) if pushes else (), descriptor
 

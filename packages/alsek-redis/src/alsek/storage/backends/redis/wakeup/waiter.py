@@ -128,7 +128,7 @@ class SocketWaiter(Waiter):
                 raise self._link.translate(again) from again
 
     @property
-    def armed(self) -> bool:
+    def is_armed(self) -> bool:
         return self._armed_at is not None
 
     def drain(self) -> bool:

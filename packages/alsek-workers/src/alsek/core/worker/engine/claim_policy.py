@@ -225,3 +225,16 @@ class ClaimPolicy:
         if waiting == self.kinds and len(waiting) == 1:
             return self.full
         return bool(waiting) and any(kind in self.kinds and self.is_full(kind) for kind in waiting)
+
+    def note_needs(self, step: Step, now: int) -> bool:
+        """Write down for the supervisor whether more groups are needed; True if it is to look at once."""
+        state, notable = self._state, False
+        if not self.is_saturated(step):
+            state.saturated_since = 0
+        elif not state.saturated_since:
+            state.saturated_since = now
+            notable = True
+        if step.suspects and not self._options.suspects_only and not state.suspects:
+            state.suspects = 1
+            notable = True
+        return notable

@@ -254,7 +254,8 @@ class Engine(Generic[J]):
         self._policy.after_step(step, limits, now)
         if not sleeps and not self._executor.in_flight and self._policy.found_all and self._sleeper.receives:
             self._policy.claim_again()  # to say so now
-        self._report_state(step, now)
+        if self._policy.note_needs(step, now):
+            self._notify_supervisor()
         if self._empty_report is not None:
             self._empty_report.after_step(step)
 
@@ -313,18 +314,6 @@ class Engine(Generic[J]):
                 policy.runs_suspect = True
             self._executor.start(job)
         policy.note_started(len(jobs))
-
-    def _report_state(self, step: Step, now: int) -> None:
-        """Write down for the supervisor whether more groups are needed."""
-        state = self._state
-        if not self._policy.is_saturated(step):
-            state.saturated_since = 0
-        elif not state.saturated_since:
-            state.saturated_since = now
-            self._notify_supervisor()
-        if step.suspects and not self._options.suspects_only and not state.suspects:
-            state.suspects = 1
-            self._notify_supervisor()
 
     def _check_revoked(self, now: int) -> None:
         """Renew the lease: tell the store what runs, and end what was revoked while it runs, within a second.

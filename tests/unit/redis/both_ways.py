@@ -56,12 +56,15 @@ class OneWay(InRedis):
         make = messages._make_call
 
         def make_call(script: str, keys: Sequence[bytes] = (), fixed: Sequence[bytes] = ()) -> ScriptCall:
-            with patch.object(port_set, "load", lambda *asked: self._changed(load(*asked))):
+            with patch.object(port_set, "load", self._load):
                 made: ScriptCall = make(script, keys=keys, fixed=fixed)
                 return made
 
         messages._make_call = make_call
         return backend
+
+    def _load(self, *asked: Any) -> Source:
+        return self._changed(load(*asked))
 
     def _changed(self, source: Source) -> Source:
         def changed(text: bytes) -> bytes:
@@ -79,6 +82,11 @@ class OneWay(InRedis):
             pairs = zip(held[::2], held[1::2], strict=True) if kind in (b"zset", b"hash") else held
             found[key.decode("utf-8", "backslashreplace")] = (kind, expires, sorted(pairs))
         return found
+
+    @property
+    def client(self) -> Any:
+        """Another program's connection."""
+        return self._redis
 
     @property
     def rests(self) -> int:

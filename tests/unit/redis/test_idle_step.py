@@ -63,7 +63,7 @@ class Side:
 
     def add(self, uuid: str = "a", **fields: Any) -> None:
         """Submit a message."""
-        given = {"queue": "q", "payload": b"p", **fields}
+        given: Any = {"queue": "q", "payload": b"p", **fields}
         self.messages.add(
             [Submission(uuid, given.pop("queue"), given.pop("payload"), **given)], f"add {uuid}"
         )
@@ -83,15 +83,15 @@ class Side:
 
     def overwrite(self, key: str) -> None:
         """Another program writes to a key of Alsek's."""
-        self.store._redis.set(f"{self.backend.namespace}:{key}", "foreign")
+        self.store.client.set(f"{self.backend.namespace}:{key}", "foreign")
 
     def field(self, key: str, name: str, value: str) -> None:
         """Another program writes to a field of a hash."""
-        self.store._redis.hset(f"{self.backend.namespace}:{key}", name, value)
+        self.store.client.hset(f"{self.backend.namespace}:{key}", name, value)
 
     def forget(self, key: str) -> None:
         """Another program deletes a key."""
-        self.store._redis.delete(f"{self.backend.namespace}:{key}")
+        self.store.client.delete(f"{self.backend.namespace}:{key}")
 
 
 @pytest.fixture(scope="module")
@@ -177,15 +177,6 @@ def _lease_ends(side: Side) -> Arguments:
     return {}
 
 
-def _after(name: str, *arguments: Any) -> Callable[[Side], Arguments]:
-    def prepared(side: Side) -> Arguments:
-        told = getattr(side.messages, name)(*arguments)
-        assert told is None or told
-        return {}
-
-    return prepared
-
-
 def _overwritten(key: str) -> Callable[[Side], Arguments]:
     def prepared(side: Side) -> Arguments:
         held = side.pushed(status_ttl=60_000)
@@ -207,7 +198,12 @@ def _set_aside(side: Side) -> Arguments:
 
 def _scheduled(side: Side) -> Arguments:
     side.messages.register(side.worker, WorkerFacts("host", 17, "1", ("t",), 4, fires=True))
-    side.store._redis.zadd(f"{side.backend.namespace}:delayed", {"schedules": side.store.now})
+    side.store.client.zadd(f"{side.backend.namespace}:delayed", {"schedules": side.store.now})
+    return {}
+
+
+def _retired(side: Side) -> Arguments:
+    side.messages.retire(side.worker)
     return {}
 
 
@@ -235,7 +231,7 @@ FOR_THE_REST: Final[dict[str, Callable[[Side], Arguments]]] = {
     "a message is set aside": _set_aside,
     "the lease of another has ended": _lease_ends,
     "its own lease has ended": lambda side: side.store.advance(LEASE + 1) or {},
-    "it is unknown": lambda side: side.messages.retire(side.worker) or {},
+    "it is unknown": _retired,
     "the step is sent again": _repeats,
     "an older step is sent": lambda side: {**_repeats(side), "seq": 0},
     "it sleeps no longer": lambda side: {"sleeps": False, "received": side.pushed() and 1},
@@ -321,7 +317,7 @@ def alike(ways: tuple[OneWay, OneWay], case: Callable[[Side], Arguments], **fiel
     for store in ways:
         store.now = now
         side = Side(store, **fields)
-        told = {"sleeps": True, **case(side)}
+        told: Arguments = {"sleeps": True, **case(side)}
         before, outcomes = store.rests, told.pop("outcomes", ())
         answers.append([_answer(lambda: side.step(*outcomes, **told))])  # noqa: B023
         rests.append(store.rests - before)
@@ -415,7 +411,7 @@ class Sleepers(History):
 
     def _sleep(self, call: Call) -> dict[str, Any]:
         store: Any = self.pair.stores[0]
-        note = store._redis.hget(f"{self.pair.backends[0].namespace}:sleeping", call.worker.id)
+        note = store.client.hget(f"{self.pair.backends[0].namespace}:sleeping", call.worker.id)
         received = None if note is None else int(note.split(b"|")[2]) // (1 + call.seq % 2)
         return {"sleeps": call.seq % 6 > 0, "received": received}
 

@@ -105,15 +105,22 @@ class PartitionedWaiter(Waiter):
         self._woken = set(range(len(self._sets)))
 
     def drain(self) -> bool:
-        return bool(self.look())
+        return bool(self._take_woken())
 
     def look(self) -> set[int]:
         """Read what has arrived; the numbers of the partitions that have woken the worker, and were not visited yet."""
+        self._take_woken()
+        return self._woken
+
+    def _take_woken(self) -> set[int]:
+        """Read what has arrived; the partitions that have woken the worker since the last time."""
         for waiter in self._ready():
             waiter.drain()
+        found: set[int] = set()
         for waiter in self._waits.waiters:
-            self._woken |= waiter.take_woken()
-        return self._woken
+            found |= waiter.take_woken()
+        self._woken |= found
+        return found
 
     def visited(self, number: int) -> None:
         """Take in that the worker has sent a step to a partition: that has woken another worker if need be."""

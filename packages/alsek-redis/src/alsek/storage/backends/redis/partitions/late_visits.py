@@ -151,6 +151,7 @@ class LateVisits:
     def _made(self, visits: Sequence[LateVisit]) -> bool:
         """Make these visits, and return whether one was answered. Of one node at most one is waited for."""
         down: list[int] = []
+        answered = False
         for visit in visits:
             if self._stopped.is_set():
                 break
@@ -168,7 +169,8 @@ class LateVisits:
             except Exception as error:  # noqa: BLE001 (the worker is told: nobody sees what a thread raises)
                 answer = error
             self._end(Answered(visit, answer))
-        return len(down) < len(visits)
+            answered = True
+        return answered
 
     def _end(self, answered: Answered) -> None:
         number = answered.visit.number

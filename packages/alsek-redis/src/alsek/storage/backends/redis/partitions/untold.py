@@ -63,7 +63,9 @@ class Untold:
 
     def all(self) -> dict[int, list[Outcome]]:
         """By partition the outcomes of which it is not known whether they were accepted, in their order."""
-        found = {visit.number: list(visit.outcomes) for visit in self.late.open}
+        found: dict[int, list[Outcome]] = {}
+        for visit in self.late.open:
+            found.setdefault(visit.number, []).extend(visit.outcomes)
         for number, mine in self._waiting.items():
             found.setdefault(number, []).extend(mine)
         return found

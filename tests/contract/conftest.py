@@ -10,6 +10,7 @@ import pytest
 from alsek import Broker, Inspector
 from alsek.storage.backends.abstract import Backend
 from alsek.storage.backends.ports import MessagePort
+from tests.conftest import redis_version
 from tests.contract.stores import (
     InCluster,
     InFakeRedis,
@@ -28,7 +29,10 @@ _MARKS = {
     "redis": [pytest.mark.redis],
     "cluster": [pytest.mark.redis, pytest.mark.slow, pytest.mark.deep],
     "partitions": [pytest.mark.redis, pytest.mark.deep],
-    "clustered-partitions": [pytest.mark.redis, pytest.mark.slow, pytest.mark.deep],
+    "clustered-partitions": [
+        *(pytest.mark.redis, pytest.mark.slow, pytest.mark.deep),
+        pytest.mark.skipif(redis_version() < (7,), reason="sharded publications are Redis 7's"),
+    ],
     "fakeredis": [pytest.mark.slow, pytest.mark.deep],
 }
 

@@ -318,6 +318,7 @@ class NodeWaiter:
                 place.subscribed = False
             if not error.startswith(_TRANSIENT):
                 self._telling.refuse(place.link.where, error)
+                self._woken.add(number)  # so that it waits in the other way at once
 
     def _lose(self, why: object) -> None:
         """Drop the connection. What was told last may not have arrived, and others may have the partitions by now."""

@@ -28,7 +28,9 @@ class Telling:
         return self._refused_at is None or monotonic_ms() - self._refused_at > _AGAIN_MS
 
     def refuse(self, where: str, error: str) -> None:
-        """Take in that a server has refused the commands for it."""
+        """Take in that a server has refused the commands for it. What it refuses after that says nothing more."""
+        if not self.works:
+            return
         if "unknown command" in error:  # before Redis 7
             self._stop(where, "it has no sharded publications")
         else:

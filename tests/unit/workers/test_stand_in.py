@@ -133,6 +133,23 @@ def test_many_messages_at_once_are_shared_out(backend: LossyBackend, runs: Runs)
     assert runs.most == 4
 
 
+def test_what_waits_behind_a_task_that_was_to_be_very_short_waits_no_longer(
+    backend: LossyBackend, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in that was pushed several runs the first; the engine's thread sees that this one takes longer."""
+    monkeypatch.setattr("alsek.core.worker.engine.counting.HAND_OVER_AFTER_MS", MINUTES_MS)
+    monkeypatch.setattr("alsek.core.worker.engine.engine._CHECK_REVOKED_EVERY_MS", MINUTES_MS)
+    running = with_stand_in(backend, runs)
+    running.executor._durations.very_short = True
+    assert running.stand_in is not None
+    with running.stand_in.turn:  # so that both have come by the time that the thread has the turn
+        submit(runs.hold, 2, timeout_override=2 * MINUTES_MS)
+    runs.wait_for(2)
+    runs.go_on.set()
+    eventually(lambda: running.left == 0, PATIENCE)
+    running.stop()
+
+
 def test_the_timeout_of_a_stand_ins_task_is_kept(backend: LossyBackend, runs: Runs) -> None:
     """The engine's thread learns of a deadline before which it would not wake."""
 

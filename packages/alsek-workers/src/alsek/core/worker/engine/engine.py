@@ -137,6 +137,7 @@ class Engine(Generic[J]):
             if pushed:
                 self._start(pushed)
                 if descriptor >= 0 and not self._policy.draining:
+                    sleeper.note_queued(len(pushed))
                     return descriptor  # the task begins at once: the engine would have gone to sleep again
         stepped = False
         self._collect()

@@ -211,6 +211,12 @@ class Sleep:
         pushes = waiter.take_pushed()
         return self._session.accept(pushes) if pushes else (), descriptor
 
+    def note_queued(self, started: int) -> None:
+        """Wake the engine's thread in time for what waits behind the first of so many messages, just started."""
+        if started > 1 and (deadline := self._executor.next_deadline()) is not None:
+            assert self._stand_in is not None
+            self._stand_in.note_deadline(deadline)
+
     def continue_sleep(self, now: int, hand_over_at: int | None, *, looked: bool) -> int:
         """Do what comes before a sleep, in a task thread, while the engine's thread sleeps on.
 

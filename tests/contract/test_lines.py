@@ -226,3 +226,22 @@ def test_limits_that_are_full_in_turn_pass_a_line(
         assert own == sorted(own)
     assert len(done) == 60
     assert messages.limits() == []
+
+
+def test_who_is_let_in_is_not_decided_in_the_middle_of_a_call(backend: Backend, messages: MessagePort) -> None:
+    """What was submitted last comes first by its priority, also if a key that is held was met on the way."""
+    one = Limit("x", 1)
+    key, other = UniqueKey("k", conflict="replace"), UniqueKey("other")
+    add(
+        backend,
+        a_message("other", unique=other),
+        a_message("first", unique=key, limits=(one,)),
+        a_message("waits", limits=(one,), priority=2),
+    )
+    add(
+        backend,
+        a_message("instead", unique=key),
+        a_message("refused", unique=other),
+        a_message("urgent", limits=(one,), priority=0),
+    )
+    assert (state_of(backend, "urgent"), state_of(backend, "waits")) == ("ready", "waiting")

@@ -16,12 +16,13 @@ local function remember(uuid, request, under)
   call('PEXPIRE', finished, REMEMBERED)
 end
 
--- So that what this call has stored before is found. What groups must know of has to wait.
+-- So that what this call has stored before is found. What groups must know of has to wait, and so has who waits for a limit: who
+-- is let in first is not known before the end of the call.
 local function write_what_is_collected()
-  local noted_for_groups = groups_noted
-  groups_noted = false
+  local noted_for_groups, noted_at_limits = groups_noted, unsettled
+  groups_noted, unsettled = false, nil
   apply_effects()
-  groups_noted = noted_for_groups
+  groups_noted, unsettled = noted_for_groups, noted_at_limits
 end
 
 -- A new message takes its key; takes the place of a message that holds it, or waits for it; waits behind the holder; or is

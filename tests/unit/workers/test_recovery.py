@@ -217,6 +217,24 @@ def test_a_store_that_is_away_is_waited_for(
     assert backend.messages.held(scene.session.worker) == []
 
 
+def test_a_part_of_the_store_that_is_away_is_waited_for_quietly(
+    scene: Scene, backend: LossyBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each message is named once, and that none is held elsewhere is said once."""
+    held = iter([[], [], [], scene.claims[:1], scene.claims[:1], scene.claims])
+    monkeypatch.setattr(backend.lossy, "held", lambda *_: next(held), raising=False)
+
+    def retire(*_: Any) -> list[str]:
+        if held.__length_hint__():
+            raise BackendUnavailableError("a part of it is away")
+        return []
+
+    monkeypatch.setattr(backend.lossy, "retire", retire, raising=False)
+    scene.recover(scene.death())
+    told = [record.args[1] for record in caplog.records if "while it held" in record.msg and record.args]  # type: ignore[index]
+    assert told == [0, 1, 2]
+
+
 def test_a_store_that_stays_away_is_given_up_after_two_leases(
     scene: Scene, backend: LossyBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -107,8 +107,8 @@ class Recovery:
         self._reports: dict[int, Sequence[Report]] = {}
         #: The messages of unknown tasks, by uuid.
         self._claims: dict[str, Claimed] = {}
-        #: The tokens of the claims that were decided about.
-        self._decided: set[int] = set()
+        #: The tokens of the claims that were decided about; None before the store has told of any.
+        self._decided: set[int] | None = None
         self._unknown_tasks = UnknownTasks()
         self._contexts = Contexts()
         self._completed = mmap.mmap(-1, 1)
@@ -200,10 +200,11 @@ class Recovery:
     def _outcomes(self) -> list[Outcome]:
         """The outcomes of what the group held, but for what was decided about by an earlier call."""
         held = self._pool.broker.backend.messages.held(self._death.worker)
-        held = [claimed for claimed in held if claimed.token not in self._decided]
-        if self._decided and not held:
-            return []
-        self._decided.update(claimed.token for claimed in held)
+        if self._decided is not None:
+            held = [claimed for claimed in held if claimed.token not in self._decided]
+            if not held:
+                return []
+        self._decided = (self._decided or set()) | {claimed.token for claimed in held}
         outcomes = [outcome for claimed in held if (outcome := self._outcome(claimed)) is not None]
         if self._death.by_stop:
             log.warning(

@@ -228,7 +228,9 @@ def test_limits_that_are_full_in_turn_pass_a_line(
     assert messages.limits() == []
 
 
-def test_who_is_let_in_is_not_decided_in_the_middle_of_a_call(backend: Backend, messages: MessagePort) -> None:
+def test_who_is_let_in_is_not_decided_in_the_middle_of_a_call(
+    backend: Backend, messages: MessagePort
+) -> None:
     """What was submitted last comes first by its priority, also if a key that is held was met on the way."""
     one = Limit("x", 1)
     key, other = UniqueKey("k", conflict="replace"), UniqueKey("other")

@@ -132,3 +132,24 @@ def test_a_free_place_costs_the_same_however_many_wait(
         assert state_of(backend, "m0") == "waiting"
         backend.close()
     assert spent[1] <= spent[0]
+
+
+def test_many_lines_are_counted_piece_by_piece(lone_redis: redis.Redis) -> None:
+    """So that the server is not kept busy by someone who looks; of several limits as of one."""
+    backend = RedisBackend(lone_redis, namespace="many")
+    other = Limit("other", 1)
+    for limit, lines in ((SHARED, 2_300), (other, 1_000)):
+        submit(backend, *(f"{limit.key}{n}" for n in range(limit.amount)), limits=(limit,))
+        submissions = [
+            Submission(f"{limit.key} {n}", "q", b"", limits=(limit, Limit(f"order {n}", 1)))
+            for n in range(lines)
+        ]
+        backend.messages.add(
+            [*submissions, *(each._replace(uuid=f"{each.uuid}x") for each in submissions)], "r"
+        )
+    wanted = {"c:shared": 4_600, "c:other": 2_000}
+    assert {limit.id: limit.waiting for limit in backend.messages.limits(list(wanted))} == wanted
+    scripts = calls_of(lone_redis)["evalsha"]
+    assert {limit.id: limit.waiting for limit in backend.messages.limits() if limit.waiting} == wanted
+    assert calls_of(lone_redis)["evalsha"] - scripts == 4
+    backend.close()

@@ -48,7 +48,7 @@ LIMITS: Final = {
     "held": (6, 578),
     "history": (3, 289),
     "key_record": (9, 667),
-    "limit_records": (4, 529),
+    "limit_records": (5, 646),
     "lock_change": (3, 364),
     "lock_take": (3, 320),
     "move_check": (12, 1_262),

@@ -158,14 +158,23 @@ class RedisInspection(InspectionPort):
     @exchange
     def limits(self, ids: Sequence[str] | None = None) -> Exchange[list[LimitRecord]]:
         if ids is None:
-            return sorted(map(limit_from, (yield from self._limit_records.ask())))
+            return sorted((yield from self._limits(())))
         found: dict[str, LimitRecord] = {}
         for batch in in_pieces(list(ids), _QUEUES_BATCH):
-            records = map(
-                limit_from, (yield from self._limit_records.ask(*(name.encode() for name in batch)))
-            )
+            records = yield from self._limits(batch)
             found.update((record.id, record) for record in records)
         return [found[name] for name in ids if name in found]
+
+    def _limits(self, ids: Sequence[str]) -> Exchange[list[LimitRecord]]:
+        """These limits, or all; of one with very many lines these are counted piece by piece."""
+        found: list[LimitRecord] = []
+        for answer in (yield from self._limit_records.ask(*(name.encode() for name in ids))):
+            record, done = limit_from(answer), answer[8]
+            while done >= 0:
+                more, done = yield from self._limit_records.ask(b"", answer[0], b"%d" % done)
+                record = record._replace(waiting=record.waiting + more)
+            found.append(record)
+        return found
 
     @exchange
     def unique_key(self, key: str) -> Exchange[UniqueRecord | None]:

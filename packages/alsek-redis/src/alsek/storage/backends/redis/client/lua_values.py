@@ -137,7 +137,7 @@ def _wishes_of_kinds() -> str:
 
 def _wishes_of_sleepers() -> dict[WorkerKind, str]:
     """For each kind of worker the letters of the wishes for each of its kinds of slots, ``/`` between, in quotes."""
-    texts = {
+    texts: dict[WorkerKind, str] = {
         kind: "/".join("".join(WISH_LETTERS[wish] for wish in wishes) for wishes in slots.values())
         for kind, slots in WISHES_BY_SLOT.items()
     }

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 import redis
+
+from tests.conftest import redis_version
+
+#: For tests that count what is executed when a script is called for the first time.
+counts_first_calls = pytest.mark.skipif(
+    redis_version() < (7,), reason="before Redis 7 the first call of a script tries each of its commands"
+)
 
 
 def calls_of(server: redis.Redis) -> dict[str, int]:

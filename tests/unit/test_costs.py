@@ -29,7 +29,7 @@ from alsek.storage.backends.redis import RedisBackend
 from alsek.storage.backends.redis.client import script_text
 from alsek.storage.backends.sqlite import SQLiteBackend
 from alsek.storage.result import ResultStore
-from tests.command_counts import calls_of
+from tests.command_counts import calls_of, counts_first_calls
 from tests.statements import trace_statements
 from tests.unit.workers.engine_harness import Running
 from tests.unit.workers.process_executor_harness import ProcessExecutorHarness
@@ -69,6 +69,7 @@ def _drain(backend: RedisBackend, noop: AnyTask) -> None:
     assert not running.left
 
 
+@counts_first_calls
 def test_under_load_a_message_takes_few_round_trips(lone_redis: redis.Redis, backend: RedisBackend) -> None:
     """With eight threads a worker sends at most 0.4 script calls a message: what has finished travels together."""
 
@@ -153,6 +154,7 @@ def test_a_full_step_calls_few_commands(lone_redis: redis.Redis, backend: RedisB
     assert sum(spent.values()) - 40 <= 40 * 29, spent
 
 
+@counts_first_calls
 @pytest.mark.parametrize("queues", [None, ("math_ops",)], ids=["all", "named"])
 def test_a_step_that_finds_nothing_calls_few_commands(
     lone_redis: redis.Redis, backend: RedisBackend, queues: tuple[str, ...] | None
@@ -197,6 +199,7 @@ def test_plain_calls_make_no_rare_functions(
         script_text.load.cache_clear()
 
 
+@counts_first_calls
 @pytest.mark.parametrize(("many", "most"), [(1, 14), (200, 210)])
 def test_a_submission_calls_few_commands(
     lone_redis: redis.Redis, backend: RedisBackend, many: int, most: int
@@ -210,6 +213,7 @@ def test_a_submission_calls_few_commands(
     assert sum(spent.values()) <= most, spent
 
 
+@counts_first_calls
 def test_many_at_once_take_a_step_for_two_hundred(lone_redis: redis.Redis, backend: RedisBackend) -> None:
     """A thousand messages of one task are five script calls, and nothing else is sent for them."""
     noop = _make_tracked(backend)
@@ -239,6 +243,7 @@ def test_many_at_once_take_a_transaction_for_two_hundred(tmp_path: Path, stateme
     assert statements.count("BEGIN IMMEDIATE") == statements.count("COMMIT") == 5
 
 
+@counts_first_calls
 def test_an_added_status_and_result_cost_a_command_each(
     lone_redis: redis.Redis, backend: RedisBackend
 ) -> None:

@@ -27,9 +27,9 @@ def encrypted(redis_server: Any, tmp_path: Path) -> tuple[RedisServer, str]:
     server = redis_server()
     port = free_port()
     client = redis.Redis(port=server.port)
-    for name, value in options.items():
-        client.config_set(name, value)
     try:
+        for name, value in options.items():
+            client.config_set(name, value)
         client.config_set("tls-port", port)
     except redis.ResponseError:
         pytest.skip("this redis-server was built without TLS")

@@ -9,7 +9,7 @@ import redis
 
 from alsek.storage.backends.records import SetAside, Submission, Succeeded, Worker, WorkerFacts
 from alsek.storage.backends.redis import RedisBackend
-from tests.command_counts import calls_of
+from tests.command_counts import calls_of, counts_first_calls
 from tests.contract.workers import who_rings
 
 pytestmark = pytest.mark.redis
@@ -76,6 +76,7 @@ def test_a_resumed_queue_wakes_who_has_the_task_of_what_is_set_aside_there(
         waiter.close()
 
 
+@counts_first_calls
 def test_workers_with_many_tasks_are_forgotten_in_few_commands(
     lone_redis: redis.Redis, alone: RedisBackend, new_worker: Callable[..., Worker]
 ) -> None:

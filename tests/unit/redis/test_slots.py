@@ -12,7 +12,7 @@ from alsek.storage.backends.kinds import SlotKind, WorkerKind
 from alsek.storage.backends.records import Claimed, HistoryCounts, Step, Submission, Succeeded, Worker
 from alsek.storage.backends.redis import RedisBackend
 from alsek.types import Wish
-from tests.command_counts import calls_of
+from tests.command_counts import calls_of, counts_first_calls
 
 pytestmark = pytest.mark.redis
 
@@ -93,6 +93,7 @@ def test_messages_of_coroutines_cost_a_plain_worker_nothing(
     assert spent(step) == without
 
 
+@counts_first_calls
 def test_a_kind_without_room_is_not_looked_at(
     alone: RedisBackend, spent: Callable[[Callable[[], object]], Spent]
 ) -> None:

@@ -21,7 +21,7 @@ else
   -- Before Redis 7 a command must be tried: in a form that only reads, that finds nothing to do, or whose arguments the
   -- server refuses after it has checked the rights. Those that need memory come first: at maxmemory the others are skipped.
   local FIRST_READ, HARMLESS = 17, {
-    { 'HSET', 'f', 'v', 'f' }, { 'HSETNX', 'f' }, { 'HINCRBY', 'f', 'x' }, { 'ZADD', 'x', 'm' }, { 'SET', 'v', 'x' }, { 'RPUSH', 'v' },
+    { 'HSET', 'f', 'v', 'f' }, { 'HSETNX', 'f', 'v' }, { 'HINCRBY', 'f', 'x' }, { 'ZADD', 'x', 'm' }, { 'SET', 'v', 'x' }, { 'RPUSH', 'v' },
     { 'SADD', 'v' },
     { 'DEL' }, { 'HDEL', 'f' }, { 'ZREM', 'm' }, { 'SREM', 'm' }, { 'PEXPIRE', '1' }, { 'PERSIST' },
     { 'ZREMRANGEBYRANK', '0', '0' }, { 'ZREMRANGEBYSCORE', '1', '0' }, { 'LTRIM', '0', '-1' },

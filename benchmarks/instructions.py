@@ -124,9 +124,10 @@ def _execute(task: Any, messages: int) -> None:
     session = WorkerSession(task.broker.backend, group._worker())
     session.register()
     state.set_worker(session.worker.id)
+    control = group._wakeup = WakeupPipe()
     executor = group._make_executor()
     options = EngineOptions(max_tasks=messages)
-    Engine(session, executor, state, options, WakeupPipe(), lambda: None).run()
+    Engine(session, executor, state, options, control, lambda: None, stand_in=group._stand_in).run()
     executor.shut_down()
 
 

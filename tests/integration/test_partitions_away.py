@@ -209,20 +209,3 @@ def test_a_group_is_killed_while_a_master_is_away(lasting_cluster: ClusterOfServ
         scene.heal("hangs")
         scene.all_end(held)
         assert worker.stop() == 0, worker.log
-
-
-@pytest.mark.deep
-@pytest.mark.slow
-def test_a_burst_waits_for_what_is_away(lasting_cluster: ClusterOfServers, tmp_path: Path) -> None:
-    """It does not take a master that does not answer for one that has nothing."""
-    with project_on(lasting_cluster, tmp_path, PARTITIONS) as project:
-        scene = _Scene(lasting_cluster, project, tmp_path)
-        sent = [scene.send(scene.tasks.double, number) for number in range(PARTITIONS)]
-        scene.strike("hangs")
-        worker = project.worker("--burst")
-        scene.all_end(sent[number] for number in scene.there)
-        worker.logged("is away, and the others go on")
-        assert worker.process.poll() is None
-        scene.heal("hangs")
-        assert worker.process.wait(60) == 0, worker.log
-        scene.all_end(sent)

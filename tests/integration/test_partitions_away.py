@@ -57,16 +57,28 @@ def lasting_cluster() -> Iterator[ClusterOfServers]:
 
 
 class _Scene:
-    """A project on a cluster of three masters without replicas, of which the last is struck."""
+    """A project on a cluster of three masters without replicas, of which one is struck.
 
-    def __init__(self, cluster: ClusterOfServers, project: Any, folder: Path) -> None:
+    Args:
+        cluster: The servers.
+        project: The project.
+        folder: Its folder.
+        has_number: Whether the struck one is that which has the number of partitions.
+    """
+
+    def __init__(
+        self, cluster: ClusterOfServers, project: Any, folder: Path, has_number: bool = False
+    ) -> None:
         self._project = project
         self.tasks = project.write(_TASKS)
         self.backend: Any = self.tasks.backend
         without_replicas(cluster)
         by_master = partitions_by_master(cluster, self.backend)
-        self.struck = cluster.servers[2]
-        self.away = by_master.pop(2)
+        mark = self.backend._ports.parts._marker._keys.messages()
+        holder = cluster.servers.index(cluster.master_of(self.backend._link.client, mark))
+        struck = next(each for each in (2, 1, 0) if (each == holder) == has_number)
+        self.struck = cluster.servers[struck]
+        self.away = by_master.pop(struck)
         self.there = [number for mine in by_master.values() for number in mine]
         self._begun = folder / "begun.txt"
         self._go = folder / "go"
@@ -150,12 +162,15 @@ def test_the_others_go_on(fault: str, pool: str, lasting_cluster: ClusterOfServe
         assert worker.stop() == 0, worker.log
 
 
+@pytest.mark.parametrize("has_number", [False, True], ids=["another", "that_has_the_number"])
 @pytest.mark.deep
 @pytest.mark.slow
-def test_a_pool_starts_while_a_master_is_away(lasting_cluster: ClusterOfServers, tmp_path: Path) -> None:
+def test_a_pool_starts_while_a_master_is_away(
+    has_number: bool, lasting_cluster: ClusterOfServers, tmp_path: Path
+) -> None:
     """It serves the others, also when it was idle; and the partitions of that master once it is back."""
     with project_on(lasting_cluster, tmp_path, PARTITIONS) as project:
-        scene = _Scene(lasting_cluster, project, tmp_path)
+        scene = _Scene(lasting_cluster, project, tmp_path, has_number)
         before = [scene.send(scene.tasks.double, number) for number in range(PARTITIONS)]
         scene.strike("hangs")
         worker = project.worker("--n_threads", "4")
@@ -209,3 +224,23 @@ def test_a_group_is_killed_while_a_master_is_away(lasting_cluster: ClusterOfServ
         scene.heal("hangs")
         scene.all_end(held)
         assert worker.stop() == 0, worker.log
+
+
+@pytest.mark.parametrize("has_number", [False, True], ids=["another", "that_has_the_number"])
+@pytest.mark.deep
+@pytest.mark.slow
+def test_a_burst_waits_for_what_is_away(
+    has_number: bool, lasting_cluster: ClusterOfServers, tmp_path: Path
+) -> None:
+    """It does not take a master that does not answer for one that has nothing."""
+    with project_on(lasting_cluster, tmp_path, PARTITIONS) as project:
+        scene = _Scene(lasting_cluster, project, tmp_path, has_number)
+        sent = [scene.send(scene.tasks.double, number) for number in range(PARTITIONS)]
+        scene.strike("hangs")
+        worker = project.worker("--burst")
+        scene.all_end(sent[number] for number in scene.there)
+        worker.logged("is away, and the others go on")
+        assert worker.process.poll() is None
+        scene.heal("hangs")
+        assert worker.process.wait(60) == 0, worker.log
+        scene.all_end(sent)

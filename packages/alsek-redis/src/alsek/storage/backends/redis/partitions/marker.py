@@ -3,7 +3,8 @@
 It is a STRING in the place of the messages of a namespace without partitions. So a backend that knows of no partitions
 can store no message there: the server refuses its scripts, at no cost for all other namespaces.
 
-Workers write the number into each partition as well. That is read while the server is away that has the first one.
+Whoever stores the number first writes it into each partition as well, and so do workers. That is read while the server
+is away that has the first one.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ class Marker:
         self._where = where
         self._prompt = prompt
 
-    def check(self, partitions: int, elsewhere: Callable[[], int | None]) -> None:
-        """Compare the number with that of the store. If there is none, store it.
+    def check(self, partitions: int, elsewhere: Callable[[], int | None]) -> bool:
+        """Compare the number with that of the store. If there is none, store it, and return True.
 
         Args:
             partitions: The number.
@@ -55,12 +56,14 @@ class Marker:
                 stored = elsewhere()
                 if stored is not None:
                     self._compare(partitions, stored)
-                    return
+                    return False
         stored = stored_partitions(self._link, self._keys)
-        if stored is None and not self._is_in_use():
+        is_new = stored is None and not self._is_in_use()
+        if is_new:
             self._link.call("SET", self._keys.messages(), mark_of_partitions(partitions), "NX")
             stored = stored_partitions(self._link, self._keys)
         self._compare(partitions, stored)
+        return is_new
 
     def _compare(self, partitions: int, stored: int | None) -> None:
         if stored == partitions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from alsek.exceptions import BackendUnavailableError
@@ -117,23 +117,33 @@ class Parts:
         Raises:
             ValidationError: It has another number of partitions.
         """
-        self._marker.check(len(self._sets), self._noted)
+        is_new = self._marker.check(len(self._sets), self._noted)
         self._known = True
+        if is_new:
+            self._note_everywhere()
+
+    def _note_everywhere(self) -> None:
+        """Write into each partition how many there are; workers do so later where that can't be done now."""
+        for _ in self._answers(self.note):
+            pass
 
     def _noted(self) -> int | None:
         """How many partitions there are, as the first of them says that answers and has it."""
+        answers = self._answers(lambda part: noted_partitions(part.link, part.keys))
+        return next((noted for noted in answers if noted is not None), None)
+
+    def _answers(self, ask: Callable[[PortSet], T]) -> Iterator[T]:
+        """Ask each partition in turn, but for those that do not answer, and those on the same node."""
         away: frozenset[int] = frozenset()
         for number, part in enumerate(self._made_prompt()):
             if number in away:
                 continue
             try:
-                noted = noted_partitions(part.link, part.keys)
+                answer = ask(part)
             except BackendUnavailableError:
                 away |= self.on_node_of(number)
             else:
-                if noted is not None:
-                    return noted
-        return None
+                yield answer
 
     def note(self, part: PortSet) -> None:
         """Write into a partition how many there are."""

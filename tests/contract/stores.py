@@ -237,14 +237,12 @@ class InRedis(Store):
         self._redis.close()
 
 
-class InCluster(InRedis):
-    """A namespace of a cluster of several nodes.
+class _OnCluster(InRedis):
+    """Over a cluster of several nodes.
 
     Args:
         cluster: Its servers.
     """
-
-    kind = "cluster"
 
     def __init__(self, cluster: Any) -> None:
         self._cluster = cluster
@@ -255,6 +253,12 @@ class InCluster(InRedis):
 
     def _connection(self) -> Any:
         return self._redis
+
+
+class InCluster(_OnCluster):
+    """A namespace of a cluster."""
+
+    kind = "cluster"
 
     def _prefix(self, namespace: str) -> str:
         return f"{{{namespace}}}:"
@@ -276,9 +280,8 @@ class InPartitions(InRedis):
     def open(self, namespace: str | None = None) -> Backend:
         name = self.namespace if namespace is None else namespace
         made = self._keep(self._class(self._connection(), namespace=name, partitions=self.partitions))
-        rounds_of = (
-            made.messages._rounds_of
-        )  # the test moves the clock, of which a worker's process knows nothing
+        # The test moves the clock, of which a worker's process knows nothing.
+        rounds_of = made.messages._rounds_of
         made.messages._rounds_of = lambda worker: rounds_of(worker._replace(thorough=True))
         self._set_clock(name)
         return made
@@ -301,22 +304,8 @@ class InPartitions(InRedis):
         return Store.recipe(self)
 
 
-class InPartitionsOfCluster(InPartitions):
-    """The same over a cluster of several nodes, where workers sleep in another way.
-
-    Args:
-        cluster: Its servers.
-    """
-
-    def __init__(self, cluster: Any) -> None:
-        self._cluster = cluster
-        super().__init__(cluster.url)
-
-    def _client(self) -> Any:
-        return self._cluster.client()
-
-    def _connection(self) -> Any:
-        return self._redis
+class InPartitionsOfCluster(_OnCluster, InPartitions):
+    """The same over a cluster, where workers sleep in another way."""
 
 
 class InFakeRedis(InRedis):

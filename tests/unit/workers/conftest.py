@@ -1,4 +1,4 @@
-"""A store in memory, and a broker on it."""
+"""Stores in memory, brokers on them, and tasks of engines."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 from alsek.core.broker import Broker
 from alsek.storage.backends.memory import MemoryBackend
 from tests.clock import Clock
+from tests.unit.core.fakes import LossyBackend
+from tests.unit.workers.engine_harness import Running, Runs
 from tests.unit.workers.fakes import Shift
 
 
@@ -30,3 +32,23 @@ def shift(broker: Broker) -> Iterator[Shift]:
     shift = Shift(broker)
     yield shift
     shift.state.close()
+
+
+@pytest.fixture
+def backend() -> LossyBackend:
+    """A store that loses requests and replies as it is told to."""
+    return LossyBackend()
+
+
+@pytest.fixture
+def runs(backend: LossyBackend) -> Iterator[Runs]:
+    """The tasks."""
+    runs = Runs(Broker(backend))
+    yield runs
+    runs.go_on.set()
+
+
+@pytest.fixture(params=[False, True], ids=["alone", "with-stand-ins"])
+def stands_in(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of this holds for an engine alone, and for one for which its task threads stand in."""
+    monkeypatch.setattr(Running, "stands_in", request.param)

@@ -7,7 +7,6 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,25 +27,7 @@ from tests.unit.workers.engine_harness import Running, Runs, TalkativeSession, s
 from tests.unit.workers.fakes import PATIENCE
 from tests.waiting import eventually
 
-
-@pytest.fixture(params=[False, True], ids=["alone", "with-stand-ins"], autouse=True)
-def stands_in(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of this holds for an engine alone, and for one for which its task threads stand in."""
-    monkeypatch.setattr(Running, "stands_in", request.param)
-
-
-@pytest.fixture
-def backend() -> LossyBackend:
-    """A store that loses requests and replies as it is told to."""
-    return LossyBackend()
-
-
-@pytest.fixture
-def runs(backend: LossyBackend) -> Iterator[Runs]:
-    """The tasks."""
-    runs = Runs(Broker(backend))
-    yield runs
-    runs.go_on.set()
+pytestmark = pytest.mark.usefixtures("stands_in")
 
 
 def test_each_message_runs_once_and_is_reported_once(backend: LossyBackend, runs: Runs) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from alsek.core.broker import Broker
 from alsek.storage.backends.kinds import SlotKind
 from alsek.storage.backends.ports import Waiter
 from alsek.storage.backends.records import Claimed, Pushed, Step
@@ -18,25 +17,7 @@ from tests.unit.workers.engine_harness import Running, Runs, TalkativeSession, s
 from tests.unit.workers.fakes import PATIENCE
 from tests.waiting import eventually
 
-
-@pytest.fixture(params=[False, True], ids=["alone", "with-stand-ins"], autouse=True)
-def stands_in(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of this holds for an engine alone, and for one for which its task threads stand in."""
-    monkeypatch.setattr(Running, "stands_in", request.param)
-
-
-@pytest.fixture
-def backend() -> LossyBackend:
-    """A store that loses requests and replies as it is told to."""
-    return LossyBackend()
-
-
-@pytest.fixture
-def runs(backend: LossyBackend) -> Iterator[Runs]:
-    """The tasks."""
-    runs = Runs(Broker(backend))
-    yield runs
-    runs.go_on.set()
+pytestmark = pytest.mark.usefixtures("stands_in")
 
 
 def asleep(running: Running) -> Running:

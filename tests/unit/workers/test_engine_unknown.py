@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from alsek.core.broker import Broker
 from alsek.storage.backends.records import Lost
 from tests.unit.core.partly_away import PartlyAwayBackend
 from tests.unit.workers.engine_harness import Running, Runs, submit
@@ -19,14 +17,6 @@ from tests.waiting import eventually
 def backend() -> PartlyAwayBackend:
     """A store of which a part may be away."""
     return PartlyAwayBackend()
-
-
-@pytest.fixture
-def runs(backend: PartlyAwayBackend) -> Iterator[Runs]:
-    """The tasks."""
-    runs = Runs(Broker(backend))
-    yield runs
-    runs.go_on.set()
 
 
 def _away(backend: PartlyAwayBackend) -> None:

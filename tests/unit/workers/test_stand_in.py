@@ -31,20 +31,6 @@ from tests.waiting import eventually
 MINUTES_MS = 600_000
 
 
-@pytest.fixture
-def backend() -> LossyBackend:
-    """A store that loses requests and replies as it is told to."""
-    return LossyBackend()
-
-
-@pytest.fixture
-def runs(backend: LossyBackend) -> Iterator[Runs]:
-    """The tasks."""
-    runs = Runs(Broker(backend))
-    yield runs
-    runs.go_on.set()
-
-
 @pytest.fixture(autouse=True)
 def nothing_but_wakeups(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine's thread sees nothing by chance."""

@@ -25,12 +25,6 @@ from tests.unit.workers.fakes import FakeClock
 from tests.waiting import eventually
 
 
-@pytest.fixture
-def backend() -> LossyBackend:
-    """A store that loses requests and replies as it is told to."""
-    return LossyBackend()
-
-
 @pytest.fixture(autouse=True)
 def _info(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     with caplog.at_level(logging.INFO, "alsek"):

@@ -12,8 +12,11 @@ import redis
 
 from alsek.core.identifiers import new_uuid
 from alsek.storage.backends.locations import LOCATIONS, at_location
+from alsek.storage.backends.ports import Waiter
 from tests.clusters import ClusterOfServers
+from tests.contract.workers import Actor, a_message, add, succeeded, uuids
 from tests.integration.conftest import HEADER, Project
+from tests.waiting import rings
 
 _BACKEND = """from redis.cluster import RedisCluster
 from alsek.storage.backends.redis import RedisBackend
@@ -53,3 +56,13 @@ def partitions_by_master(cluster: ClusterOfServers, backend: Any) -> dict[int, l
 def uuid_of(partition: int, partitions: int) -> str:
     """A new uuid of this partition."""
     return at_location(new_uuid(), partition * LOCATIONS // partitions + 7)
+
+
+def is_woken_from(backend: Any, actor: Actor, waiter: Waiter, partition: int, partitions: int) -> None:
+    """Check that a message of this partition wakes a worker that sleeps, which then claims that and ends it."""
+    message = a_message(uuid_of(partition, partitions))
+    add(backend, message)
+    assert rings(waiter)
+    claimed = actor.step().claimed
+    assert uuids(claimed) == [message.uuid]
+    actor.step(*map(succeeded, claimed))

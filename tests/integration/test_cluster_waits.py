@@ -21,6 +21,7 @@ from tests.clusters import ClusterOfServers
 from tests.conftest import redis_version
 from tests.contract.workers import Actor, a_message, add, an_actor, succeeded, uuids, who_rings
 from tests.integration.conftest import HEADER, Project
+from tests.integration.partitioned_clusters import is_woken_from
 from tests.waiting import eventually, rings
 
 pytestmark = [
@@ -76,12 +77,7 @@ class Sleeper:
 
     def is_woken_from(self, partition: int) -> None:
         """Check that a message of this partition wakes it, which claims that and falls asleep again."""
-        message = a_message(at_location(new_uuid(), partition * LOCATIONS // _PARTITIONS + 3))
-        add(self.backend, message)
-        assert rings(self.waiter)
-        claimed = self.actor.step().claimed
-        assert uuids(claimed) == [message.uuid]
-        self.actor.step(*map(succeeded, claimed))
+        is_woken_from(self.backend, self.actor, self.waiter, partition, _PARTITIONS)
         self.fall_asleep()
 
     @property
@@ -309,12 +305,7 @@ def test_a_user_who_may_not_subscribe_waits_in_the_other_way(
         assert len(waiter._waits.waiters) == 4
         actor.step()
         for partition in range(4):
-            message = a_message(at_location(new_uuid(), partition * LOCATIONS // 4 + 3))
-            add(backend, message)
-            assert rings(waiter)
-            claimed = actor.step().claimed
-            assert uuids(claimed) == [message.uuid]
-            actor.step(*map(succeeded, claimed))
+            is_woken_from(backend, actor, waiter, partition, 4)
             waiter.arm()
         waiter.close()
     finally:

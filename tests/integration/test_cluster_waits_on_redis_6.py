@@ -9,12 +9,11 @@ from uuid import uuid4
 
 import pytest
 
-from alsek.core.identifiers import new_uuid
-from alsek.storage.backends.locations import LOCATIONS, at_location
 from alsek.storage.backends.redis import RedisBackend
 from tests.clusters import ClusterOfServers
 from tests.conftest import redis_version
-from tests.contract.workers import a_message, add, an_actor, succeeded, uuids
+from tests.contract.workers import an_actor
+from tests.integration.partitioned_clusters import is_woken_from
 from tests.waiting import rings
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow, pytest.mark.deep]
@@ -51,12 +50,7 @@ def test_a_worker_is_woken_from_each_partition(
     actor.step()
     waiter.arm()
     for partition in range(_PARTITIONS):
-        message = a_message(at_location(new_uuid(), partition * LOCATIONS // _PARTITIONS + 3))
-        add(backend, message)
-        assert rings(waiter)
-        claimed = actor.step().claimed
-        assert uuids(claimed) == [message.uuid]
-        actor.step(*map(succeeded, claimed))
+        is_woken_from(backend, actor, waiter, partition, _PARTITIONS)
         waiter.arm()
     waiter.close()
     backend.close()

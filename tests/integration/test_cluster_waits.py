@@ -287,9 +287,9 @@ def test_a_user_who_may_not_subscribe_waits_in_the_other_way(
     admins = [redis.Redis.from_url(server.url) for server in redis_cluster.servers]
     for admin in admins:
         admin.execute_command(
-            "ACL", "SETUSER", "no-ears", "reset", "on", ">pw", "~*", "&*", "+@all", "-ssubscribe"
+            "ACL", "SETUSER", "no-subscriber", "reset", "on", ">pw", "~*", "&*", "+@all", "-ssubscribe"
         )
-    url = redis_cluster.url.replace("redis://", "redis+cluster://no-ears:pw@")
+    url = redis_cluster.url.replace("redis://", "redis+cluster://no-subscriber:pw@")
     backend: Any = RedisBackend(url.removesuffix("/0"), namespace=f"it{uuid4().hex[:12]}", partitions=4)
     try:
         actor = an_actor(backend)
@@ -312,5 +312,5 @@ def test_a_user_who_may_not_subscribe_waits_in_the_other_way(
         backend.clear_namespace()
         backend.close()
         for admin in admins:
-            admin.execute_command("ACL", "DELUSER", "no-ears")
+            admin.execute_command("ACL", "DELUSER", "no-subscriber")
             admin.close()

@@ -54,7 +54,7 @@ class Node:
         """A waiter for both partitions, armed, and heard of."""
         made = NodeWaiter(None, telling or Telling())
         for number, part in enumerate(self.parts):
-            made.add(number, Place(self.link, part.messages.ear(worker, slot)))
+            made.add(number, Place(self.link, part.messages.subscribe_commands(worker, slot)))
         self._waiters.append(made)
         settle(made)
         return made

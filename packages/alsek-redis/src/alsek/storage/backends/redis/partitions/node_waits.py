@@ -38,10 +38,11 @@ class NodeWaits:
         self._telling = telling
         self._away = away
         self._nodes: dict[str, NodeWaiter] = {}
-        self._homes: dict[int, NodeWaiter] = {}
+        self._waiter_of: dict[int, NodeWaiter] = {}
         #: Partitions of which it is not known, or not settled, which node has them.
-        self._homeless = {
-            number: Place(part.link, part.messages.ear(worker, slot)) for number, part in enumerate(sets)
+        self._unassigned = {
+            number: Place(part.link, part.messages.subscribe_commands(worker, slot))
+            for number, part in enumerate(sets)
         }
         self._asked_at: int | None = None
 
@@ -58,10 +59,10 @@ class NodeWaits:
     def arm(self) -> None:
         """As that of a waiter. A node that is away keeps none of the others from waking the worker."""
         for waiter in self._nodes.values():
-            for number, place in waiter.take_strays().items():
-                self._homeless[number] = place
-                del self._homes[number]
-        if self._homeless:
+            for number, place in waiter.take_moved().items():
+                self._unassigned[number] = place
+                del self._waiter_of[number]
+        if self._unassigned:
             self._settle()
         away = self._away()
         for waiter in self._nodes.values():
@@ -71,16 +72,16 @@ class NodeWaits:
     def _settle(self) -> None:
         """Give each partition to the waiter of its node."""
         now = monotonic_ms()
-        nodes = {number: place.link.node for number, place in self._homeless.items()}
-        lost = [place for number, place in self._homeless.items() if nodes[number] in (None, place.left)]
+        nodes = {number: place.link.node for number, place in self._unassigned.items()}
+        lost = [place for number, place in self._unassigned.items() if nodes[number] in (None, place.left)]
         if lost and (self._asked_at is None or now - self._asked_at >= _ASKED_AGAIN_MS):
             self._asked_at = now
             lost[0].link.look_around()
-            nodes = {number: place.link.node for number, place in self._homeless.items()}
+            nodes = {number: place.link.node for number, place in self._unassigned.items()}
         for number, node in nodes.items():
             if node is None:
                 continue
-            place = self._homeless.pop(number)
+            place = self._unassigned.pop(number)
             if place.left == node:  # nobody else is known to have it
                 place.refuse()
             place.left = None
@@ -88,7 +89,7 @@ class NodeWaits:
             if waiter is None:
                 waiter = self._nodes[node] = NodeWaiter(node, self._telling)
             waiter.add(number, place)
-            self._homes[number] = waiter
+            self._waiter_of[number] = waiter
         for node, waiter in list(self._nodes.items()):
             if waiter.is_empty:
                 waiter.close()
@@ -96,7 +97,7 @@ class NodeWaits:
 
     def listens_to(self, number: int) -> bool:
         """Whether the worker would be told of a message of this partition now."""
-        waiter = self._homes.get(number)
+        waiter = self._waiter_of.get(number)
         return waiter is not None and waiter.listens_to(number)
 
     def close(self) -> None:

@@ -51,7 +51,7 @@ from alsek.storage.backends.redis.ports.limits import WAITING, limits_argument, 
 from alsek.storage.backends.redis.ports.plain_submissions import PlainSubmissions
 from alsek.storage.backends.redis.ports.request_id import request_id
 from alsek.storage.backends.redis.ports.worker_arguments import worker_arguments
-from alsek.storage.backends.redis.wakeup.ears import Ear, new_ear
+from alsek.storage.backends.redis.wakeup.subscribe_commands import SubscribeCommands, subscribe_commands
 from alsek.storage.backends.redis.wakeup.waiter import new_waiter
 from alsek.storage.backends.refusals import unknown_worker
 
@@ -213,9 +213,9 @@ class RedisMessages(RedisInspection, MessagePort):
         pass_on = self._of_worker("pass_on", worker)
         return new_waiter(self._link, self._keys, worker, slot, pass_on, pushed_from)
 
-    def ear(self, worker: Worker, slot: SlotKind | None = None) -> Ear:
-        """What a waiter of this worker sends, in a partition of a cluster, to be told of messages."""
-        return new_ear(self._keys, worker, slot, self._make_call("hear"))
+    def subscribe_commands(self, worker: Worker, slot: SlotKind | None = None) -> SubscribeCommands:
+        """What a waiter of this worker sends, in a partition of a cluster, to be told of messages there."""
+        return subscribe_commands(self._keys, worker, slot, self._make_call("hear"))
 
     def pass_on(self, worker: Worker) -> None:
         """Wake another worker in place of this one, if there are messages for it."""

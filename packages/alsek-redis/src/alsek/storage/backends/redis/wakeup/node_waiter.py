@@ -27,8 +27,8 @@ from alsek.storage.backends.redis.client.errors import CLIENT_ERRORS
 from alsek.storage.backends.redis.client.interruptions import let_through
 from alsek.storage.backends.redis.client.reply_reader import NOT_YET, PlainReader, Push
 from alsek.storage.backends.redis.client.resp import encode
-from alsek.storage.backends.redis.wakeup.ears import Ear
 from alsek.storage.backends.redis.wakeup.reading import next_reply, what_is_there
+from alsek.storage.backends.redis.wakeup.subscribe_commands import SubscribeCommands
 from alsek.storage.backends.redis.wakeup.telling import Telling
 
 log = guarded_logger(__name__)
@@ -58,7 +58,7 @@ class Place:
 
     Attributes:
         link: To its node.
-        ear: What is sent to it.
+        commands: What is sent to it.
         subscribed: The command for that was sent.
         asked: That the sleeper is to be told was said, and is not answered.
         hears_since: When that was said for the last time; None if the sleeper is not to be told.
@@ -69,7 +69,7 @@ class Place:
     """
 
     link: Link
-    ear: Ear
+    commands: SubscribeCommands
     subscribed: bool = False
     asked: bool = False
     hears_since: int | None = None
@@ -115,7 +115,7 @@ class NodeWaiter:
         self._places: dict[int, Place] = {}
         self._numbers: dict[bytes, int] = {}
         self._woken: set[int] = set()
-        self._strays: set[int] = set()
+        self._moved: set[int] = set()
         self._connection: Any = None
         self._socket: socket.socket | None = None
         self._replies = PlainReader(ResponseError)
@@ -139,8 +139,8 @@ class NodeWaiter:
     @property
     def interval(self) -> int:
         """As that of a waiter; shorter while the message of a partition would not wake the worker."""
-        deaf = any(place.hears_since is None for place in self._places.values())
-        return _REFUSED_INTERVAL_MS if deaf else _INTERVAL_MS
+        is_missing_one = any(place.hears_since is None for place in self._places.values())
+        return _REFUSED_INTERVAL_MS if is_missing_one else _INTERVAL_MS
 
     def fileno(self) -> int | None:
         """The descriptor of the connection; None without one."""
@@ -149,20 +149,20 @@ class NodeWaiter:
     def add(self, number: int, place: Place) -> None:
         """Wait for messages of this partition too, which the node is said to have."""
         self._places[number] = place
-        self._numbers[place.ear.channel] = number
+        self._numbers[place.commands.channel] = number
 
     def take_woken(self) -> set[int]:
         """The partitions for whose messages the worker was woken since the last call."""
         woken, self._woken = self._woken, set()
         return woken
 
-    def take_strays(self) -> dict[int, Place]:
+    def take_moved(self) -> dict[int, Place]:
         """Take out the partitions that the node may not have any more."""
-        strays, self._strays = self._strays, set()
-        taken = {number: self._places.pop(number) for number in strays}
+        moved, self._moved = self._moved, set()
+        taken = {number: self._places.pop(number) for number in moved}
         for place in taken.values():
             place.lose()
-            del self._numbers[place.ear.channel]
+            del self._numbers[place.commands.channel]
         return taken
 
     def listens_to(self, number: int) -> bool:
@@ -227,9 +227,9 @@ class NodeWaiter:
         for number in numbers:
             place = self._places[number]
             if not place.subscribed:
-                packed.append(place.ear.subscribe)
+                packed.append(place.commands.subscribe)
                 asked.append(("subscribe", number))
-            packed.append(place.ear.hear_by_text if self._by_text else place.ear.hear)
+            packed.append(place.commands.hear_by_text if self._by_text else place.commands.hear)
             asked.append(("hear", number))
             place.subscribed = place.asked = True
             place.hears_since = now
@@ -302,7 +302,7 @@ class NodeWaiter:
         place.lose()
         place.left = self._node
         self._woken.add(number)
-        self._strays.add(number)
+        self._moved.add(number)
 
     def _take_refusal(self, what: str, number: int, place: Place, error: str) -> None:
         if what == "hear":
@@ -324,7 +324,7 @@ class NodeWaiter:
         """Drop the connection. What was told last may not have arrived, and others may have the partitions by now."""
         log.debug("a waiter lost its connection to %s: %s", self._node, why)
         self._woken |= self._places.keys()
-        self._strays |= self._places.keys()
+        self._moved |= self._places.keys()
         self._drop()
 
     def _drop(self) -> None:

@@ -8,15 +8,15 @@ local function told(list)
   while true do
     local sleeper = try('ZRANGE', set, '0', '0')[1]
     if not sleeper then return false end
-    local mark, ears = P .. 'hears:' .. sleeper, 0
+    local mark, receivers = P .. 'hears:' .. sleeper, 0
     if call('EXISTS', mark) == 1 then
-      ears = try('SPUBLISH', C .. 'told:' .. sleeper, '')
-      -- This user may not publish. The sleeper finds the token when it renews its mark, and wonders.
-      if type(ears) ~= 'number' then return false end
+      receivers = try('SPUBLISH', C .. 'told:' .. sleeper, '')
+      -- This user may not publish. The sleeper finds the token when it renews its mark (hear.lua answers 2 then).
+      if type(receivers) ~= 'number' then return false end
       call('DEL', mark)
     end
     local is_out = call('ZREM', set, sleeper) == 1
-    if ears > 0 then return true end
+    if receivers > 0 then return true end
     if not is_out then return false end
   end
 end

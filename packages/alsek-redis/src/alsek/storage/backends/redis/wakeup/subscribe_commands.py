@@ -1,4 +1,4 @@
-"""What a worker sends to hear, on the connection of a node, of the messages of one partition (``scripts/hear.lua``)."""
+"""The commands after which a worker is told of the messages of one partition (``scripts/hear.lua``)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from alsek.storage.backends.redis.keys import Keys
 from alsek.storage.backends.redis.wakeup.waiter import token_lists
 
 
-class Ear(NamedTuple):
+class SubscribeCommands(NamedTuple):
     """The channel of a sleeper in a partition, and packed commands.
 
     Attributes:
@@ -28,10 +28,12 @@ class Ear(NamedTuple):
     hear_by_text: bytes
 
 
-def new_ear(keys: Keys, worker: Worker, slot: SlotKind | None, script: ScriptCall) -> Ear:
-    """The ear of a worker, or of its slots of one kind, in the partition that has these keys."""
+def subscribe_commands(
+    keys: Keys, worker: Worker, slot: SlotKind | None, script: ScriptCall
+) -> SubscribeCommands:
+    """Those of a worker, or of its slots of one kind, in the partition that has these keys."""
     sleeper = worker.id if slot is None else f"{worker.id}:{slot}"
     channel = keys.told(sleeper).encode()
     lists = (name.encode() for name in token_lists(keys, worker, slot))
     hear, by_text = script.packed(sleeper.encode(), *lists)
-    return Ear(channel, encode(("SSUBSCRIBE", channel)), hear, by_text)
+    return SubscribeCommands(channel, encode(("SSUBSCRIBE", channel)), hear, by_text)

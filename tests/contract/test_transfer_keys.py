@@ -184,14 +184,50 @@ def test_limits_are_asked_again_there(backend: Backend, messages: MessagePort, t
         ("waiting", "c:l"),
         ("waiting", "c:l"),
     ]
-    worker = an_actor(target)
+    assert [uuid for _, uuid in run_all(target)] == ["there", "a", "b", "c"]
+    assert target.messages.limits() == []
+
+
+@pytest.mark.parametrize("most", [1, 3, 100])
+def test_what_has_limits_keeps_its_order(most: int, store: Store, backend: Backend, target: Backend) -> None:
+    """By priority and submission over all queues, whoever is let in here while others leave."""
+    alone, shared = (Limit("alone", 2),), (Limit("alone", 2), Limit("shared", 3))
+    queues, sets = ("q", "r"), (alone, shared, ())
+    order = {f"m{n * 7 % 24:02}": n for n in range(24)}
+    priorities = {name: 5 - n // 9 for name, n in order.items()}
+    for name, n in order.items():
+        add(backend, a_message(name, queues[n % 2], priority=priorities[name], limits=sets[n % 3]))
+    came = []
+    for page in backend.transfer.read(CopyKind.MESSAGE, most):
+        assert put_in(backend, target, list(page.copies)) == []
+        came += uuids(page.copies)
+    assert read(backend) == []
+    limited = [name for name in came if order[name] % 3 < 2]
+    assert limited == sorted(limited, key=lambda name: (priorities[name], order[name]))
+    assert sorted(came) == sorted(order)
+
+
+def run_all(backend: Backend) -> list[tuple[str, str]]:
+    """Queue and uuid of all messages, in the order in which they are claimed one at a time."""
+    worker = an_actor(backend)
     came = []
     claims = worker.claim(1)
     while claims:
-        came += uuids(claims)
+        came += [(claim.queue, claim.uuid) for claim in claims]
         claims = worker.step(*map(succeeded, claims), limit=1).claimed
-    assert came == ["there", "a", "b", "c"]
-    assert target.messages.limits() == []
+    worker.retire()
+    return came
+
+
+def test_a_long_line_is_read_in_whole_pages(store: Store, backend: Backend) -> None:
+    """However few places its limit has, while those that have one leave."""
+    add(backend, *(a_message(f"m{n:02}", limits=ONE) for n in range(40)))
+    target = store.open(f"{store.namespace}-target")
+    sizes = []
+    for page in backend.transfer.read(CopyKind.MESSAGE, 10):
+        sizes.append(len(page.copies))
+        assert put_in(backend, target, list(page.copies)) == []
+    assert [size for size in sizes if size] == [10] * 4
 
 
 def test_a_place_that_was_moved_out_is_free(

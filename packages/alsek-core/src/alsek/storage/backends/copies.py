@@ -288,6 +288,11 @@ def is_in_a_group(tail: str) -> bool:
     return any(part.startswith(("g=", "j=")) for part in tail.split(";"))
 
 
+def has_limits(copy: Copy) -> bool:
+    """Return True if this is a message that limits have to let in."""
+    return isinstance(copy, MessageCopy) and ";l=" in copy.tail
+
+
 #: Why a store can't take something in: the name of it is used there, or the uuid of a message is not new.
 NAME_USED: Final = "there is one of this name already"
 UUID_STORED: Final = "a message of this uuid is stored there"

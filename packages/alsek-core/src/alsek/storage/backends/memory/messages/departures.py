@@ -27,18 +27,20 @@ Found: TypeAlias = Copy | Unreadable | None
 
 
 def order(table: MessageTable) -> list[str]:
-    """Return the uuids of what waits: the ready messages by queue and place, then the delayed ones by due time.
+    """Return the uuids of what waits: the ready messages without limits by queue and place, those with limits by place,
+    whether they are ready or wait, then the delayed ones by due time.
 
-    Those that wait for a limit are among the ready ones; those that wait behind the holder of their key come last.
+    Those that wait behind the holder of their key come last.
     """
     waiting = [message for message in table.messages.values() if message.holder is None]
     behind = [each for each in waiting if each.awaits_key]
+    now = [each for each in waiting if each.state != "delayed" and not each.awaits_key]
     ready = sorted(
-        (each for each in waiting if each.state != "delayed" and not each.awaits_key),
-        key=lambda each: (each.queue, each.place),
+        (each for each in now if not each.submission.limits), key=lambda each: (each.queue, each.place)
     )
+    limited = sorted((each for each in now if each.submission.limits), key=lambda each: each.place)
     delayed = sorted((each for each in waiting if each.state == "delayed"), key=lambda each: each.due)
-    return [message.uuid for message in (*ready, *delayed, *behind)]
+    return [message.uuid for message in (*ready, *limited, *delayed, *behind)]
 
 
 def message(table: MessageTable, uuid: str) -> MessageCopy | Unreadable | None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from heapq import merge
-from itertools import groupby, islice
-from operator import itemgetter
 from typing import Any, Final
 
 from alsek.storage.backends.batches import in_pieces
@@ -32,23 +29,16 @@ from alsek.storage.backends.sqlite.messages.transitions import STATE, end, leave
 from alsek.storage.backends.sqlite.transfer.departing_records import status_copy
 
 _QUEUES: Final = "SELECT id FROM queues WHERE ns = ? AND messages > 0 ORDER BY name"
-#: The next ones of a lane of `ready` or `aside`.
+#: The next ones of a lane of `ready` or `aside`, and whether they have limits.
 _READY: Final = """
-    SELECT priority, arrival, message FROM {}
-    WHERE lane = ? AND (priority, arrival) > (?, ?) ORDER BY priority, arrival LIMIT ?
+    SELECT r.priority, r.arrival, r.message, instr(m.tail, ';l=') > 0
+    FROM {} AS r JOIN messages AS m ON m.id = r.message
+    WHERE r.lane = ? AND (r.priority, r.arrival) > (?, ?) ORDER BY r.priority, r.arrival LIMIT ?
 """
-#: The lines of messages that wait for limits, by limit, in order.
-_LINES: Final = """
-    SELECT n.id, n.limit_id FROM lines AS n JOIN limits AS l ON l.id = n.limit_id
-    WHERE n.ns = ? ORDER BY l.name, n.priority, n.arrival
-"""
-#: The next ones of a line.
+#: All that wait for limits.
 _WAITING: Final = """
-    SELECT priority, arrival, message FROM waiting
-    WHERE line = ? AND (priority, arrival, message) > (?, ?, ?) ORDER BY priority, arrival, message LIMIT ?
+    SELECT w.priority, w.arrival, w.message FROM waiting AS w JOIN lines AS n ON n.id = w.line WHERE n.ns = ?
 """
-#: The messages of so many lines of a limit are read together, in order.
-_TOGETHER: Final = 100
 _ASIDE_LANES: Final = "SELECT id FROM aside_lanes WHERE ns = ? AND queue = ?"
 #: Of those due at the same moment, the one that was delayed first has the lower arrival number.
 _DELAYED: Final = """
@@ -87,8 +77,10 @@ _STATUS: Final = """
 
 
 def read(database: Database, most: int) -> Iterator[Page]:
-    """Iterate over the messages that nobody holds: the ready ones of each queue, those that wait for each limit, the
-    delayed ones, and all others.
+    """Iterate over the messages that nobody holds: the ready ones of each queue without limits, those with limits that
+    are ready or wait, the delayed ones, and all others.
+
+    Those with limits are listed before the first of them leaves: whom their places go to changes nothing.
     """
     seen: set[int] = set()
     for ids in _ids(database, most):
@@ -99,17 +91,16 @@ def read(database: Database, most: int) -> Iterator[Page]:
 
 
 def _ids(database: Database, most: int) -> Iterator[list[int]]:
+    limited: list[tuple[int, int, int]] = []
     for (queue,) in database.read(lambda tx: tx.execute(_QUEUES, (tx.ns,)).fetchall()):
         after: tuple[int, ...] = (-1, -1)
         while rows := database.read(lambda tx: _ready(tx, queue, after, most)):  # noqa: B023 - runs at once
             after = rows[-1][:2]
-            yield [number for *_, number in rows]
-    lines = database.read(lambda tx: tx.execute(_LINES, (tx.ns,)).fetchall())
-    for _, of_limit in groupby(lines, itemgetter(1)):
-        for together in in_pieces([line for line, _ in of_limit], _TOGETHER):
-            in_order = merge(*(_line(database, line, most) for line in together))
-            while page := [number for *_, number in islice(in_order, most)]:
-                yield page
+            limited += [row[:3] for row in rows if row[3]]
+            yield [number for _, _, number, has_limits in rows if not has_limits]
+    limited += database.read(lambda tx: tx.execute(_WAITING, (tx.ns,)).fetchall())
+    for piece in in_pieces(sorted(limited), most):
+        yield [number for *_, number in piece]
     due = (-1, -1)
     while delayed := database.read(lambda tx: tx.execute(_DELAYED, (tx.ns, *due, most)).fetchall()):  # noqa: B023
         due = max(delayed)
@@ -120,15 +111,7 @@ def _ids(database: Database, most: int) -> Iterator[list[int]]:
         yield [number for _, number in others]
 
 
-def _line(database: Database, line: int, most: int) -> Iterator[tuple[int, int, int]]:
-    """The messages of a line, by priority and arrival."""
-    after = (-1, -1, -1)
-    while rows := database.read(lambda tx: tx.execute(_WAITING, (line, *after, most)).fetchall()):  # noqa: B023
-        after = rows[-1]
-        yield from rows
-
-
-def _ready(tx: Transaction, queue: int, after: tuple[int, ...], most: int) -> list[tuple[int, int, int]]:
+def _ready(tx: Transaction, queue: int, after: tuple[int, ...], most: int) -> list[tuple[int, int, int, int]]:
     """The next ready messages of a queue, by priority and arrival, over all of its lanes; also those set aside."""
     lanes = [("ready", lane) for lane in lane_keys(queue, LANES)]
     lanes += [("aside", lane) for (lane,) in tx.execute(_ASIDE_LANES, (tx.ns, queue)).fetchall()]

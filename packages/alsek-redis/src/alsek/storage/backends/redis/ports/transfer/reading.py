@@ -13,6 +13,7 @@ from alsek.storage.backends.copies import (
     MessageCopy,
     Page,
     Unreadable,
+    has_limits,
     page_of,
 )
 from alsek.storage.backends.header import REPORTED, merged, tail_values
@@ -28,8 +29,8 @@ from alsek.storage.backends.redis.ports.transfer.sorted_sets import Entry, flat,
 #: How a limit among the delayed messages begins, and what stands for schedules there.
 _NO_MESSAGES: Final = (b"limit:", b"schedules")
 
-#: The messages of so many lines that wait for limits are read together.
-_LINES_BATCH: Final = 100
+#: Of so many messages of a line it is read together what is noted of them.
+_LINE_PIECE: Final = 1_000
 
 #: How many digits the arrival number has at the beginning of a member.
 _DIGITS: Final = 13
@@ -40,6 +41,15 @@ class _Place(NamedTuple):
 
     due: int | None
     suspect: bool
+
+
+class _Standing(NamedTuple):
+    """A message where it stands: by priority and arrival, or by the time when it is due."""
+
+    score: float
+    member: bytes
+    uuid: bytes
+    place: _Place
 
 
 class Reader:
@@ -101,30 +111,48 @@ class Reader:
         return page._replace(copies=copies)
 
     def _messages(self, most: int) -> Iterator[Page]:
+        """Those with limits are listed before the first of them leaves: whom their places go to changes nothing."""
         left: set[bytes] = set()
+        limited: list[_Standing] = []
         for sets in self._ready_sets():
-            for page in walk(self._link, list(sets), most, left):
-                uuids = [entry.member[_DIGITS:] for entry in page]
-                yield self._message_page(uuids, [sets[entry.key] for entry in page])
-        yield from self._limited(most, left)
-        for page in walk(self._link, [self._keys.delayed()], most, left):
-            delayed = [entry for entry in page if not entry.member.startswith(_NO_MESSAGES)]
+            for entries in walk(self._link, list(sets), most, left):
+                standing = [
+                    _Standing(entry.score, entry.member, entry.member[_DIGITS:], sets[entry.key])
+                    for entry in entries
+                ]
+                page = self._page_of(standing)
+                later = {copy.key[1].encode() for copy in page.copies if has_limits(copy)}
+                limited += [each for each in standing if each.uuid in later]
+                yield page._replace(copies=[copy for copy in page.copies if not has_limits(copy)])
+        limited += self._waiting()
+        left.update(each.member for each in limited)
+        for piece in in_pieces(sorted(limited), most):
+            yield self._page_of(piece)
+        for entries in walk(self._link, [self._keys.delayed()], most, left):
+            delayed = [entry for entry in entries if not entry.member.startswith(_NO_MESSAGES)]
             uuids = [entry.member[_DIGITS:].partition(b"\n")[0] for entry in delayed]
             yield self._message_page(uuids, [_Place(int(entry.score), False) for entry in delayed])
         yield from self._others({member[_DIGITS:].partition(b"\n")[0] for member in left})
 
-    def _limited(self, most: int, left: set[bytes]) -> Iterator[Page]:
-        """The messages that wait for limits: at each limit of a few lines at a time in their order."""
+    def _page_of(self, standing: Sequence[_Standing]) -> Page:
+        return self._message_page([each.uuid for each in standing], [each.place for each in standing])
+
+    def _waiting(self) -> Iterator[_Standing]:
+        """The messages that wait for limits."""
         for limit in self._link.call("ZRANGE", f"{self._keys.prefix}limits", 0, -1):
             entries = self._link.call("ZRANGE", f"{self._keys.prefix}waiting:{limit.decode()}", 0, -1)
-            lines = [
-                entry[_DIGITS + 1 :].decode() for entry in entries if entry[_DIGITS : _DIGITS + 1] == b"\n"
-            ]
-            for names in in_pieces(lines, _LINES_BATCH):
-                sets = [f"{self._keys.prefix}line:{name}" for name in names]
-                for page in walk(self._link, sets, most, left):
-                    uuids = [entry.member[_DIGITS:] for entry in page]
-                    yield self._message_page(uuids, self._waiting_places(uuids))
+            for entry in entries:
+                if entry[_DIGITS : _DIGITS + 1] == b"\n":
+                    yield from self._line(f"{self._keys.prefix}line:{entry[_DIGITS + 1 :].decode()}")
+
+    def _line(self, key: str) -> Iterator[_Standing]:
+        """The messages of a line."""
+        members = flat(self._link.call("ZRANGE", key, 0, -1, "WITHSCORES"))
+        for piece in in_pieces(members, 2 * _LINE_PIECE):
+            uuids = [member[_DIGITS:] for member in piece[::2]]
+            places = self._waiting_places(uuids)
+            for score, member, uuid, place in zip(piece[1::2], piece[::2], uuids, places, strict=True):
+                yield _Standing(float(score), member, uuid, place)
 
     def _waiting_places(self, uuids: Sequence[bytes]) -> list[_Place]:
         """Of messages that may wait: a suspect, or delayed until a time that they have to wait for besides."""

@@ -351,7 +351,7 @@ class History(GroupActs):
             found = backends[0].messages.find(stored.uuid)
             met = stored.state == "ready" and queue not in paused and found is not None and not found.aside
             there = backends[0].statuses.get([stored.uuid])[0] is not None
-            if met and there and InMemory.is_tracked(stored.uuid, backends[0]):
+            if met and there and self._is_tracked(stored.uuid):
                 self._tell("spoil", queue, stored.uuid)
                 for store, backend in zip(self.pair.stores, backends, strict=True):
                     store.spoil(queue, stored.uuid, "version", backend)
@@ -361,6 +361,9 @@ class History(GroupActs):
         self._register(worker)
         self._step(Call(worker, 1, (), dict.fromkeys(get_args(SlotKind), 100)))
         self._retire(Call(worker, 0))
+
+    def _is_tracked(self, uuid: str) -> bool:
+        return InMemory.is_tracked(uuid, self.pair.backends[0])
 
     def result(self, chance: Chance) -> None:
         """Someone writes a result, by a claim that was once or without, or deletes it."""

@@ -107,13 +107,14 @@ class Pair:
         """
         first, second = self.both(call)
         if isinstance(first, Step) and isinstance(second, Step):
-            self._learn(first.claimed, second.claimed)
+            self.learn(first.claimed, second.claimed)
             first, second = self._plain(0, first, repeated), self._plain(1, second, repeated)
         assert first == second, f"\n{self.stores[0].kind}: {first}\n{self.stores[1].kind}: {second}"
         answer: Step | Refusal = first
         return answer
 
-    def _learn(self, first: Sequence[Claimed], second: Sequence[Claimed]) -> None:
+    def learn(self, first: Sequence[Claimed], second: Sequence[Claimed]) -> None:
+        """Give the tokens of the same claims names that both share."""
         for one, two in zip(first, second, strict=False):
             if one.uuid != two.uuid:
                 return  # told by the comparison

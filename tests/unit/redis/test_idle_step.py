@@ -409,6 +409,14 @@ class Sleepers(History):
             self._contact = self.pair.now
         return answer
 
+    def _held(self, worker: Worker) -> list[Any]:
+        one, two = (backend.messages.held(worker) for backend in self.pair.backends)
+        self.pair.learn(one, two)  # no step has told of those that were pushed
+        return super()._held(worker)
+
+    def _is_tracked(self, uuid: str) -> bool:
+        return True  # both are Redis
+
     def _sleep(self, call: Call) -> dict[str, Any]:
         store: Any = self.pair.stores[0]
         note = store.client.hget(f"{self.pair.backends[0].namespace}:sleeping", call.worker.id)
@@ -428,4 +436,5 @@ def test_any_history_goes_both_ways_alike(ways: tuple[OneWay, OneWay], keys: boo
         finally:
             history.pair.close()
         steps += history.steps
-    assert steps / 10 < ways[0].rests - before < steps * 9 / 10, "hardly any step went one of the ways"
+    rests = ways[0].rests - before
+    assert min(rests, steps - rests) >= 20, "hardly any step went one of the ways"

@@ -98,3 +98,12 @@ def test_a_signal_after_the_pool_has_stopped_changes_nothing(number: int) -> Non
     """The exit code stays 0 while the interpreter shuts down."""
     _run(lambda: None)
     signal.raise_signal(number)
+
+
+def test_a_signal_while_the_pool_closes_its_store_is_told_as_a_stop(caplog: pytest.LogCaptureFixture) -> None:
+    """Two are often sent at once: by then the pool has stopped in good order, and the log ends as ever."""
+    caplog.set_level("INFO", "alsek")
+    with pytest.raises(SystemExit) as exited:
+        _run(lambda: signal.raise_signal(signal.SIGTERM))
+    assert exited.value.code == 0
+    assert caplog.messages == ["Stopped."]

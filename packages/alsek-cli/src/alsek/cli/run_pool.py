@@ -44,7 +44,6 @@ def run_pool(
         settings: The other arguments of the pool.
     """
     output = LogOutput(log_level, log_format)
-    log = guarded_logger("alsek.cli")
     try:
         if reload:
             # Imported here: only --reload needs it.
@@ -60,13 +59,25 @@ def run_pool(
             **settings,
         )
         _leave_on_signals()
-        pool.run()
+        _serve(pool)
     except EXPLAINED as error:
         click.echo(explanation(error), err=True)
         sys.exit(exit_code(error))
+
+
+def _serve(pool: Pool) -> None:
+    """Run a pool, and say that it has stopped, also if one more signal ends the command while it closes its store."""
+    log = guarded_logger("alsek.cli")
+    left: SystemExit | None = None
+    try:
+        pool.run()
+    except SystemExit as error:
+        left = error
     _ignore_signals()
     with exits_caught():
         log.info("Stopped.")
+    if left is not None:
+        raise left
 
 
 def _leave_on_signals() -> None:

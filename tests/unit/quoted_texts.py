@@ -88,7 +88,7 @@ def is_quoted_from(quoted: str, text: str) -> bool:
     literal = sum(word != _ANY for word in ours)
     if literal < 2:
         return ours == theirs[: len(ours)]
-    if sum(word in theirs for word in ours if word != _ANY) < max(2, literal / 2):
+    if sum(word in _set_of_words(text) for word in ours if word != _ANY) < max(2, literal / 2):
         return False
     return max(_shared(ours, theirs[start:]) for start in range(len(theirs))) >= max(2, literal / 2)
 
@@ -104,6 +104,11 @@ _PREFIX = re.compile(r"^(?:\w+(?:Error|Warning): |alsek: )")
 def _words(text: str) -> list[str]:
     words = [word.strip("'.") for word in re.findall(r"…|[\w'.-]+", text)]
     return [word for word in words if word]
+
+
+@functools.cache
+def _set_of_words(text: str) -> frozenset[str]:
+    return frozenset(_words(text))
 
 
 def _shared(ours: list[str], theirs: list[str]) -> int:

@@ -111,7 +111,12 @@ def mover(clock: Clock) -> Callable[..., Move]:
     return make
 
 
-WAYS = [("memory", "memory"), ("memory", "sqlite"), ("sqlite", "memory"), ("sqlite", "sqlite")]
+WAYS = [
+    ("memory", "memory"),
+    ("memory", "sqlite"),
+    ("sqlite", "memory"),
+    pytest.param("sqlite", "sqlite", marks=pytest.mark.deep),
+]
 
 
 @pytest.mark.slow

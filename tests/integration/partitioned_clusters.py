@@ -18,16 +18,19 @@ from tests.contract.workers import Actor, a_message, add, succeeded, uuids
 from tests.integration.conftest import HEADER, Project
 from tests.waiting import rings
 
-_BACKEND = """from redis.cluster import RedisCluster
+#: A client that knows all masters: whichever is struck, a program that starts then finds the others.
+_BACKEND = """from redis.cluster import ClusterNode, RedisCluster
 from alsek.storage.backends.redis import RedisBackend
-backend = RedisBackend(RedisCluster.from_url({url!r}, socket_timeout=2), namespace={namespace!r}, timeout=60_000,
+nodes = [ClusterNode("127.0.0.1", port) for port in {ports!r}]
+backend = RedisBackend(RedisCluster(startup_nodes=nodes, socket_timeout=2), namespace={namespace!r}, timeout=60_000,
                        partitions={partitions})"""
 
 
 @contextlib.contextmanager
 def project_on(cluster: ClusterOfServers, folder: Path, partitions: int = 1) -> Iterator[Project]:
     """A project in a namespace of its own."""
-    backend = _BACKEND.format(url=cluster.url, namespace=f"it{uuid4().hex[:12]}", partitions=partitions)
+    ports = [server.port for server in cluster.servers[:3]]
+    backend = _BACKEND.format(ports=ports, namespace=f"it{uuid4().hex[:12]}", partitions=partitions)
     project = Project(folder, "cluster", HEADER.format(backend=backend))
     try:
         yield project

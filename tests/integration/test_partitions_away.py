@@ -111,9 +111,11 @@ class _Scene:
         for message in messages:
             n = next(n for n, sent in self.sent.items() if sent is message)
             want = 2 * n if message.task_name == "double" else n
-            assert self.tasks.result_store.get(message, timeout=60_000, keep=True) == want, (
-                self._project.logs()
-            )
+            try:
+                result = self.tasks.result_store.get(message, timeout=60_000, keep=True)
+            except TimeoutError as error:
+                pytest.fail(f"{error}:\n{self._project.logs()}")
+            assert result == want
 
     def impatient(self) -> Broker:
         return Broker(self.backend.within(500))

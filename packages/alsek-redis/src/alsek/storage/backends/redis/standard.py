@@ -228,6 +228,7 @@ class RedisBackend(Backend):
         deleted = 0
         ports = self._ports
         if isinstance(ports, PartitionedPorts):
+            ports.parts.forget_notes()
             for part in ports.parts.all:
                 deleted += _cleared(part)
             ports.parts.forget()

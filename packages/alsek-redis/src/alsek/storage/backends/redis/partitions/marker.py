@@ -95,6 +95,11 @@ def note_partitions(link: Link, keys: Keys, partitions: int) -> None:
     link.call("HSETNX", keys.counters(), _NOTE, partitions)
 
 
+def forget_note(link: Link, keys: Keys) -> None:
+    """Take that out of a partition. If nothing was ever stored there, no key is left."""
+    link.call("HDEL", keys.counters(), _NOTE)
+
+
 def noted_partitions(link: Link, keys: Keys) -> int | None:
     """How many partitions there are, as one of them has it; None if nobody has written it there."""
     noted: Any = link.call("HGET", keys.counters(), _NOTE)

@@ -190,6 +190,10 @@ class SentinelStore(ReplicatedStore):
         server: RedisServer = self.group.master
         return server
 
+    @property
+    def failovers(self) -> int:
+        return self.group.failovers
+
     def close(self) -> None:
         self.group.discard()
 

@@ -97,6 +97,11 @@ class Store(ABC):
     def audit(self) -> list[Entry]:
         """All that it accepted, in order."""
 
+    @property
+    def failovers(self) -> int:
+        """How often sentinels have promoted a server."""
+        return 0
+
     @abstractmethod
     def close(self) -> None:
         """End it, and delete its data."""

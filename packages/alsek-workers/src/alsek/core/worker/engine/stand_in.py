@@ -57,6 +57,7 @@ class StandIn:
         waiting: The place of the task thread that waits for the store; None if none does.
         descriptor: Of the waiter at which a task thread waits; -1 if none does.
         sleeps_until: When the engine's thread wakes (monotonic ms); 0 while it is awake.
+        in_turn: A task thread is the engine.
         has_work: The task thread that has the turn takes work from the queue when the turn is over.
     """
 
@@ -65,6 +66,7 @@ class StandIn:
         self.waiting: object | None = None
         self.descriptor = -1
         self.sleeps_until = 0
+        self.in_turn = False
         self.has_work = False
         self._control = control
         self._engine: Turns
@@ -75,7 +77,6 @@ class StandIn:
         self._open = False
         #: The engine's thread is awake and has not got the turn yet: it comes before those whose tasks have ended.
         self._engine_waits = False
-        self._in_turn = False
 
     def serve(self, engine: Turns) -> None:
         """Stand in for this engine from now on."""
@@ -156,9 +157,9 @@ class StandIn:
                 self.dismiss()  # the engine's thread has the waiter to itself
 
     def _be_engine(self, place: object, *, woken: bool) -> None:
-        self._in_turn = True
+        self.in_turn = True
         self._after_turn(place, self._engine.take_turn(self, woken=woken))
-        self._in_turn = self.has_work = False
+        self.in_turn = self.has_work = False
 
     def _after_turn(self, place: object, descriptor: int) -> None:
         if descriptor < 0:
@@ -196,7 +197,7 @@ class StandIn:
 
     def takes_work(self) -> bool:
         """Whether work that was just queued is taken by the thread that has the turn, so that none is to be woken."""
-        if not self._in_turn or self.has_work:
+        if not self.in_turn or self.has_work:
             return False
         self.has_work = True
         return True

@@ -143,11 +143,10 @@ class ThreadExecutor:
             self._note_progress()
         self._running[job.claimed.token] = job
         waiting = len(self._queue)
+        job.stand_in = stand_in = self._stand_in
         self._queue.put(job)
-        if self._stand_in is not None:
-            job.on_armed = self._stand_in.note_deadline
-            if self._stand_in.takes_work():
-                return
+        if stand_in is not None and stand_in.in_turn and stand_in.takes_work():
+            return
         if not self._durations.very_short or not waiting:
             self._threads.wake(len(self._running))
 

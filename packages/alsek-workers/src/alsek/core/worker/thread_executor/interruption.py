@@ -9,8 +9,8 @@ on at most one more exception is raised, so that the code that catches it is not
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
+from alsek.core.worker.engine.stand_in import StandIn
 from alsek.core.worker.thread_executor.async_exceptions import clear_pending, raise_in_thread
 from alsek.exceptions import MessageRevokedError, TaskError, TaskTimeoutError
 
@@ -31,7 +31,7 @@ class Interruptible:
         timed_out: It was interrupted because of its deadline.
         revoked: It was interrupted because its message was revoked.
         abandoned: Its thread was abandoned while the task ran.
-        on_armed: Is told the deadline when that is set; None to tell nobody.
+        stand_in: Wakes the engine's thread if it would oversleep the deadline; None if nothing has to.
     """
 
     __slots__ = (
@@ -43,8 +43,8 @@ class Interruptible:
         "abandoned",
         "deadline",
         "next_interrupt",
-        "on_armed",
         "revoked",
+        "stand_in",
         "thread",
         "timed_out",
     )
@@ -56,7 +56,7 @@ class Interruptible:
         self.timed_out = False
         self.revoked = False
         self.abandoned = False
-        self.on_armed: Callable[[int], None] | None = None
+        self.stand_in: StandIn | None = None
         self._abandoned_threads: tuple[threading.Thread | None, ...] = ()
         self._armed = False
         self._ending = False
@@ -70,8 +70,9 @@ class Interruptible:
             self._armed = True
             self.next_interrupt = deadline
             self.deadline = deadline
-        if self.on_armed is not None:
-            self.on_armed(deadline)
+        stand_in = self.stand_in
+        if stand_in is not None and deadline < stand_in.sleeps_until:  # as `note_deadline`, without a call
+            stand_in.wake_engine()
 
     def _disarm(self) -> None:
         """In the task's thread, once it is *ending*: no interruption follows after this."""

@@ -282,7 +282,7 @@ def test_tour_cli_advanced_options_performance_tuning(project: Project) -> None:
 @task(broker, result_store=result_store, timeout=1_000, max_retries=0)
 def deaf() -> None:
     try:
-        time.sleep(4)  # beyond the second after which the slot would be given to another
+        time.sleep(3.5)  # beyond the second after which the slot would be given to another, and between interruptions
     finally:
         (HERE / "woke").touch()
 """

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Final, NamedTuple, TypeAlias
 
 from alsek.exceptions import MessageAlreadyExistsError
+from alsek.storage.backends.header import LIMITED
 from alsek.types import Wish
 
 
@@ -290,7 +291,7 @@ def is_in_a_group(tail: str) -> bool:
 
 def has_limits(copy: Copy) -> bool:
     """Return True if this is a message that limits have to let in."""
-    return isinstance(copy, MessageCopy) and ";l=" in copy.tail
+    return isinstance(copy, MessageCopy) and LIMITED in copy.tail
 
 
 #: Why a store can't take something in: the name of it is used there, or the uuid of a message is not new.

@@ -118,6 +118,9 @@ TAIL: Final = (
 #: What the tail has of a message on which something is kept of reports. No value of another field can have it.
 REPORTED: Final = ";o=1"
 
+#: What the tail has of a message with limits. No value of another field can have it.
+LIMITED: Final = ";l="
+
 _BY_KEY: Final = {field.key: field for field in TAIL}
 _STEP_FIELDS: Final = tuple(field for field in TAIL if field.writer == "step")
 _PRODUCER_FIELDS: Final = tuple(field for field in TAIL if field.writer == "producer")

@@ -32,7 +32,12 @@ from alsek.storage.backends.redis.client.scan import scan_keys
 from alsek.storage.backends.redis.client.script_text import SERVER_CLOCK
 from alsek.storage.backends.redis.examination import examine, examine_partitions
 from alsek.storage.backends.redis.keys import Keys
-from alsek.storage.backends.redis.partitions.marker import Marker, refuse_partitions, stored_partitions
+from alsek.storage.backends.redis.partitions.marker import (
+    Marker,
+    forget_note,
+    refuse_partitions,
+    stored_partitions,
+)
 from alsek.storage.backends.redis.partitions.port_sets import PartitionedPorts
 from alsek.storage.backends.redis.ports.port_set import PortSet
 from alsek.storage.backends.redis.wakeup.listeners import IdleListeners
@@ -228,8 +233,8 @@ class RedisBackend(Backend):
         deleted = 0
         ports = self._ports
         if isinstance(ports, PartitionedPorts):
-            ports.parts.forget_notes()
             for part in ports.parts.all:
+                forget_note(part.link, part.keys)
                 deleted += _cleared(part)
             ports.parts.forget()
             return deleted

@@ -7,12 +7,7 @@ from typing import TypeVar
 
 from alsek.exceptions import BackendUnavailableError
 from alsek.storage.backends.locations import partition_of
-from alsek.storage.backends.redis.partitions.marker import (
-    Marker,
-    forget_note,
-    note_partitions,
-    noted_partitions,
-)
+from alsek.storage.backends.redis.partitions.marker import Marker, note_partitions, noted_partitions
 from alsek.storage.backends.redis.ports.port_set import PortSet
 
 A = TypeVar("A")
@@ -153,11 +148,6 @@ class Parts:
     def note(self, part: PortSet) -> None:
         """Write into a partition how many there are."""
         note_partitions(part.link, part.keys, len(self._sets))
-
-    def forget_notes(self) -> None:
-        """Take out of each partition how many there are: everything in it is about to be deleted."""
-        for part in self.all:
-            forget_note(part.link, part.keys)
 
     def forget(self) -> None:
         """Let the store forget how many partitions it has: everything in it was deleted."""

@@ -16,7 +16,7 @@ from alsek.storage.backends.copies import (
     page_of,
 )
 from alsek.storage.backends.endings import End
-from alsek.storage.backends.header import READABLE_VERSIONS, merged, unreadable
+from alsek.storage.backends.header import LIMITED, READABLE_VERSIONS, merged, unreadable
 from alsek.storage.backends.kinds import WISHES
 from alsek.storage.backends.sqlite.database.database import Database
 from alsek.storage.backends.sqlite.database.statements import marks
@@ -30,11 +30,11 @@ from alsek.storage.backends.sqlite.transfer.departing_records import status_copy
 
 _QUEUES: Final = "SELECT id FROM queues WHERE ns = ? AND messages > 0 ORDER BY name"
 #: The next ones of a lane of `ready` or `aside`, and whether they have limits.
-_READY: Final = """
-    SELECT r.priority, r.arrival, r.message, instr(m.tail, ';l=') > 0
-    FROM {} AS r JOIN messages AS m ON m.id = r.message
+_READY: Final = f"""
+    SELECT r.priority, r.arrival, r.message, instr(m.tail, '{LIMITED}') > 0
+    FROM {{}} AS r JOIN messages AS m ON m.id = r.message
     WHERE r.lane = ? AND (r.priority, r.arrival) > (?, ?) ORDER BY r.priority, r.arrival LIMIT ?
-"""
+"""  # noqa: S608
 #: All that wait for limits.
 _WAITING: Final = """
     SELECT w.priority, w.arrival, w.message FROM waiting AS w JOIN lines AS n ON n.id = w.line WHERE n.ns = ?

@@ -55,7 +55,7 @@ from tests.contract.workers import (
 
 QUEUES = ("a", "b")
 UUIDS = [f"m{n}" for n in range(8)]
-EXAMPLES = {"memory": 40, "sqlite": 12, "redis": 12, "fakeredis": 5, "partitions": 10}
+EXAMPLES = {"memory": 60, "sqlite": 20, "redis": 20, "fakeredis": 5, "partitions": 10}
 STEPS = 40
 
 CASTS: tuple[dict[str, Any], ...] = (

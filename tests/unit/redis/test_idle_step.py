@@ -436,5 +436,4 @@ def test_any_history_goes_both_ways_alike(ways: tuple[OneWay, OneWay], keys: boo
         finally:
             history.pair.close()
         steps += history.steps
-    rests = ways[0].rests - before
-    assert min(rests, steps - rests) >= 20, "hardly any step went one of the ways"
+    assert steps / 10 < ways[0].rests - before < steps * 9 / 10, "hardly any step went one of the ways"
